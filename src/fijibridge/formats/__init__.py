@@ -1,0 +1,314 @@
+"""The shelf: every file format, and reading and writing whole values through them.
+
+A new format is one module ending in ``FORMAT = Format(...)`` and one line in `MODULES`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+from typing import TYPE_CHECKING, Literal
+
+from fijibridge.errors import FormatError, SettingsError, UnsupportedError, nearest
+from fijibridge.formats._format import Finding, Format, ReadOptions, WriteOptions
+from fijibridge.formats._location import Location
+from fijibridge.formats._target import Staged, check_target, staged
+from fijibridge.model import Image, LabelImage, Region
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fijibridge.model import ImageSource, ResultsTable, RoiSet
+
+__all__ = [
+    "MODULES",
+    "Finding",
+    "Format",
+    "Kind",
+    "Location",
+    "ReadOptions",
+    "Staged",
+    "WriteOptions",
+    "all_formats",
+    "check_target",
+    "format_for_reading",
+    "format_for_writing",
+    "open_image",
+    "read_image",
+    "read_labels",
+    "read_rois",
+    "read_table",
+    "staged",
+    "write_image",
+    "write_labels",
+    "write_rois",
+    "write_table",
+]
+
+Kind = Literal["image", "table", "rois"]
+
+#: One line a format; where two know a suffix, the first that recognises the file reads it and the
+#: first that can hold the value writes it.
+MODULES: tuple[str, ...] = ()
+
+_READ = {"image": "open_image", "table": "read_table", "rois": "read_rois"}
+_WRITE = {"image": "create_image", "table": "write_table", "rois": "write_rois"}
+_WORD = {"image": "images", "table": "tables", "rois": "ROI sets"}
+
+
+@functools.cache
+def all_formats() -> tuple[Format, ...]:
+    """Return every format, in the order of the shelf."""
+    return tuple(importlib.import_module(f"{__name__}.{m}").FORMAT for m in MODULES)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            return b""
+        with path.open("rb") as file:
+            return file.read(4096)
+    except FileNotFoundError:
+        raise FormatError(
+            f"There is no file {str(path)!r}.", "Check the path, or quote it when it holds spaces."
+        ) from None
+    except OSError as error:
+        raise FormatError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
+
+
+def format_for_reading(where: Location, kind: Kind) -> Format:
+    """Return the format that reads `kind` from a file.
+
+    Raises
+    ------
+    FormatError
+        When there is no such file, or no format knows it.
+    UnsupportedError
+        When the format is known but holds no such thing.
+    """
+    head = _head(where.path)
+    known: list[Format] = []
+    for fmt in all_formats():
+        by_name = where.suffix in fmt.suffixes or where.path.suffix.lower() in fmt.suffixes
+        hit = fmt.sniff(where.path, head) if fmt.sniff is not None else by_name
+        if hit:
+            known.append(fmt)
+            if getattr(fmt, _READ[kind]) is not None:
+                return fmt
+    if known:
+        raise UnsupportedError(
+            f"{str(where)!r} is {known[0].title}, which holds no {_WORD[kind]}.",
+            f"Files with {_WORD[kind]}: {', '.join(_suffixes(_READ[kind]))}.",
+        )
+    raise FormatError(
+        f"{str(where)!r} is in no format that is known here.",
+        f"Files with {_WORD[kind]}: {', '.join(_suffixes(_READ[kind]))}.",
+    )
+
+
+def format_for_writing(where: Location, kind: Kind, to: str | None = None) -> Format:
+    """Return the format that a target's suffix, or `to`, names.
+
+    Raises
+    ------
+    SettingsError
+        When no format of that name or suffix writes `kind`, or name and suffix disagree.
+    """
+    function = _WRITE[kind]
+    able = [fmt for fmt in all_formats() if getattr(fmt, function) is not None]
+    fitting = [
+        fmt
+        for fmt in able
+        if where.suffix in fmt.suffixes or where.path.suffix.lower() in fmt.suffixes
+    ]
+    # ".ome.tif" is more than ".tif"
+    fitting.sort(key=lambda fmt: where.suffix not in fmt.suffixes)
+    if to is None:
+        if fitting:
+            return fitting[0]
+        others = [f for f in all_formats() if where.suffix in f.suffixes]
+        if others:
+            raise UnsupportedError(
+                f"{others[0].title} ({where.suffix}) holds no {_WORD[kind]}.",
+                f"Suffixes for {_WORD[kind]}: {', '.join(_suffixes(function))}.",
+            )
+        raise SettingsError(
+            f"The target {str(where)!r} has no suffix that names a format.",
+            f"Suffixes for {_WORD[kind]}: {', '.join(_suffixes(function))}.",
+        )
+    named = [fmt for fmt in able if fmt.name == to.lower()]
+    if not named:
+        names = [fmt.name for fmt in able]
+        raise SettingsError(
+            f"There is no format {to!r} for {_WORD[kind]}.{nearest(to, names)}",
+            f"Formats: {', '.join(names)}.",
+        )
+    if fitting and named[0] not in fitting:
+        raise SettingsError(
+            f"The format {to!r} does not fit the suffix of {str(where)!r}.",
+            f"Use {named[0].suffixes[0]}.",
+        )
+    return named[0]
+
+
+def _suffixes(function: str) -> list[str]:
+    found: dict[str, None] = {}
+    for fmt in all_formats():
+        if getattr(fmt, function) is not None:
+            found.update(dict.fromkeys(fmt.suffixes))
+    return list(found)
+
+
+def open_image(path: str | os.PathLike[str] | Location, **options: object) -> ImageSource:
+    """Open an image lazily.
+
+    Parameters
+    ----------
+    path
+        File or store; may go on inside it (``a.h5/raw``).
+    **options
+        Fields of `ReadOptions`: ``axes``, ``role``, ``level``.
+
+    Raises
+    ------
+    FormatError
+        When the file is missing or broken.
+    """
+    where = Location.parse(path)
+    fmt = format_for_reading(where, "image")
+    assert fmt.open_image is not None  # noqa: S101  # format_for_reading chose it for that
+    return fmt.open_image(where, ReadOptions(**options))  # type: ignore[arg-type]  # checked there
+
+
+def read_image(path: str | os.PathLike[str] | Location, **options: object) -> Image:
+    """Read a whole image into memory; parameters as in `open_image`."""
+    source = open_image(path, **options)
+    try:
+        return Image(source.read(Region.whole(source.spec.shape)), source.spec)
+    finally:
+        source.close()
+
+
+def read_labels(path: str | os.PathLike[str] | Location, **options: object) -> LabelImage:
+    """Read a whole label image; a channel axis of size 1 is dropped.
+
+    Raises
+    ------
+    SettingsError
+        When the image holds no labels: negative or fractional values, several channels.
+    """
+    image = read_image(path, **{**options, "role": "labels"})
+    if image.axes.size("c") == 1 and "c" in image.axes:
+        image = image.reorder(image.axes.keys.replace("c", ""))
+    return LabelImage.from_array(image.data, image.axes, name=image.name, extra=image.spec.extra)
+
+
+def read_table(path: str | os.PathLike[str] | Location) -> ResultsTable:
+    """Read a whole table."""
+    where = Location.parse(path)
+    fmt = format_for_reading(where, "table")
+    assert fmt.read_table is not None  # noqa: S101  # format_for_reading chose it for that
+    return fmt.read_table(where)
+
+
+def read_rois(path: str | os.PathLike[str] | Location) -> RoiSet:
+    """Read a whole ROI set."""
+    where = Location.parse(path)
+    fmt = format_for_reading(where, "rois")
+    assert fmt.read_rois is not None  # noqa: S101  # format_for_reading chose it for that
+    return fmt.read_rois(where)
+
+
+def write_image(
+    image: Image,
+    path: str | os.PathLike[str] | Location,
+    *,
+    to: str | None = None,
+    **options: object,
+) -> None:
+    """Write a whole image; the format follows the suffix.
+
+    Parameters
+    ----------
+    image
+        What to write.
+    path
+        The target; may go on inside a container (``a.h5/raw``).
+    to
+        Name of the format where the suffix fits several.
+    **options
+        Fields of `WriteOptions`, such as ``overwrite=True``.
+
+    Raises
+    ------
+    SettingsError
+        When the target exists or cannot be written.
+    UnsupportedError
+        When the format cannot hold the image.
+    """
+    where = Location.parse(path)
+    fmt = format_for_writing(where, "image", to)
+    chosen = WriteOptions(**options)  # type: ignore[arg-type]  # dataclass checks the names
+    if image.spec.role == "labels":
+        check_holds_labels(fmt, image)
+    if fmt.check_image is not None:
+        fmt.check_image(image.spec, chosen)
+    assert fmt.create_image is not None  # noqa: S101  # format_for_writing chose it for that
+    sink = fmt.create_image(where, image.spec, chosen)
+    try:
+        sink.write(Region.whole(image.shape), image.data)
+        sink.commit()
+    except BaseException:
+        sink.abort()
+        raise
+
+
+def check_holds_labels(fmt: Format, image: Image) -> None:
+    """Raise UnsupportedError when a format would change labels."""
+    if fmt.lossy:
+        raise UnsupportedError(
+            f"{fmt.title} changes pixel values, so labels would be lost.",
+            "Use .tif, .png, .h5 or .ome.zarr for label images.",
+        )
+    if fmt.check_label_max is not None:
+        fmt.check_label_max(int(image.data.max()) if image.data.size else 0)
+
+
+def write_labels(
+    labels: LabelImage,
+    path: str | os.PathLike[str] | Location,
+    *,
+    to: str | None = None,
+    **options: object,
+) -> None:
+    """Write a whole label image; parameters as in `write_image`."""
+    write_image(labels, path, to=to, **options)
+
+
+def write_table(
+    table: ResultsTable,
+    path: str | os.PathLike[str] | Location,
+    *,
+    to: str | None = None,
+    **options: object,
+) -> None:
+    """Write a whole table; parameters as in `write_image`."""
+    where = Location.parse(path)
+    fmt = format_for_writing(where, "table", to)
+    assert fmt.write_table is not None  # noqa: S101  # format_for_writing chose it for that
+    fmt.write_table(where, table, WriteOptions(**options))  # type: ignore[arg-type]  # as above
+
+
+def write_rois(
+    rois: RoiSet,
+    path: str | os.PathLike[str] | Location,
+    *,
+    to: str | None = None,
+    **options: object,
+) -> None:
+    """Write a whole ROI set; parameters as in `write_image`."""
+    where = Location.parse(path)
+    fmt = format_for_writing(where, "rois", to)
+    assert fmt.write_rois is not None  # noqa: S101  # format_for_writing chose it for that
+    fmt.write_rois(where, rois, WriteOptions(**options))  # type: ignore[arg-type]  # as above

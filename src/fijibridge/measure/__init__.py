@@ -1,0 +1,1 @@
+"""Pixels to objects: Analyze Particles, measurements, labels to ROIs and back. numpy only."""

@@ -1,0 +1,169 @@
+"""Results tables: named columns, ImageJ's headings byte for byte."""
+
+from __future__ import annotations
+
+import types
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fijibridge.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import pandas as pd
+
+__all__ = ["LABEL", "ResultsTable", "TableStyle"]
+
+#: Heading of ImageJ's row labels.
+LABEL = "Label"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableStyle:
+    """How ImageJ prints a table.
+
+    Parameters
+    ----------
+    precision
+        "Decimal places" of Set Measurements, 0 to 9.
+    scientific
+        "Scientific notation".
+    row_numbers
+        The first column is named ``" "`` and counts from 1.
+    nan_empty
+        "NaN empty cells": what has no value is NaN instead of 0.
+    decimals
+        By heading: a column's own number of decimal places; -1 is ImageJ's AUTO rule.
+    """
+
+    precision: int = 3
+    scientific: bool = False
+    row_numbers: bool = False
+    nan_empty: bool = False
+    decimals: Mapping[str, int] = field(default_factory=lambda: types.MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResultsTable:
+    """A table of measurements.
+
+    Parameters
+    ----------
+    columns
+        Heading -> values, shape (rows,): float64, integers, or str objects. Order counts. ImageJ's
+        row labels are the column ``Label``.
+    object_ids
+        (rows, 2) integers (t, label) that tie rows to objects of a label image (t is 0-based), or
+        None.
+    units
+        Heading -> unit, as far as known (``micrometer^2``).
+    style
+        How ImageJ prints it.
+    name
+        Title.
+
+    Examples
+    --------
+    >>> t = ResultsTable({"Area": np.array([3.0, 4.5])})
+    >>> len(t), t["Area"].sum()
+    (2, np.float64(7.5))
+    """
+
+    columns: Mapping[str, np.ndarray]
+    object_ids: np.ndarray | None = None
+    units: Mapping[str, str] = field(default_factory=lambda: types.MappingProxyType({}))
+    style: TableStyle = field(default_factory=TableStyle)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        columns: dict[str, np.ndarray] = {}
+        for heading, values in self.columns.items():
+            array = np.asarray(values)
+            if array.ndim != 1:
+                raise SettingsError(
+                    f"Column {heading!r} has the shape {array.shape}; a column has one dimension."
+                )
+            if array.dtype.kind in "US":
+                array = array.astype(object)
+            array = array.view()
+            array.flags.writeable = False
+            columns[str(heading)] = array
+        sizes = {len(array) for array in columns.values()}
+        if len(sizes) > 1:
+            raise SettingsError(
+                "The columns have different lengths: "
+                + ", ".join(f"{k!r} {len(v)}" for k, v in columns.items())
+                + "."
+            )
+        object.__setattr__(self, "columns", types.MappingProxyType(columns))
+        if self.object_ids is not None:
+            ids = np.asarray(self.object_ids)
+            if ids.shape != (len(self), 2):
+                raise SettingsError(
+                    f"object_ids has the shape {ids.shape}; it must be ({len(self)}, 2): t, label."
+                )
+            ids = ids.view()
+            ids.flags.writeable = False
+            object.__setattr__(self, "object_ids", ids)
+        object.__setattr__(self, "units", types.MappingProxyType(dict(self.units)))
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """All headings, in order."""
+        return tuple(self.columns)
+
+    def __len__(self) -> int:
+        for array in self.columns.values():
+            return len(array)
+        return 0 if self.object_ids is None else len(self.object_ids)
+
+    def __contains__(self, heading: str) -> bool:
+        return heading in self.columns
+
+    def __getitem__(self, heading: str) -> np.ndarray:
+        try:
+            return self.columns[heading]
+        except KeyError:
+            from fijibridge.errors import nearest
+
+            raise SettingsError(
+                f"There is no column {heading!r}; the columns are {', '.join(self.columns)}."
+                + nearest(heading, self.columns)
+            ) from None
+
+    def with_columns(self, columns: Mapping[str, np.ndarray]) -> ResultsTable:
+        """Return a table with columns added or replaced."""
+        return replace(self, columns={**self.columns, **columns})
+
+    def select(self, headings: Iterable[str]) -> ResultsTable:
+        """Return a table of some columns, in the order asked for."""
+        return replace(self, columns={heading: self[heading] for heading in headings})
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a DataFrame; object ids become the index levels ``t`` and ``label``."""
+        import pandas as pd
+
+        frame = pd.DataFrame({k: np.asarray(v) for k, v in self.columns.items()})
+        if self.object_ids is not None:
+            frame.index = pd.MultiIndex.from_arrays(
+                [self.object_ids[:, 0], self.object_ids[:, 1]], names=["t", "label"]
+            )
+        frame.attrs["units"] = dict(self.units)
+        return frame
+
+    @classmethod
+    def from_pandas(cls, frame: pd.DataFrame, **kwargs: Any) -> ResultsTable:
+        """Build a table from a DataFrame; an index (t, label) becomes the object ids."""
+        ids = None
+        if list(frame.index.names) == ["t", "label"]:
+            ids = np.array([tuple(row) for row in frame.index], np.int64).reshape(-1, 2)
+        kwargs.setdefault("units", frame.attrs.get("units", {}))
+        return cls({str(k): frame[k].to_numpy() for k in frame.columns}, ids, **kwargs)
+
+    def _repr_html_(self) -> str:
+        from fijibridge.model._html import table_html
+
+        return table_html(self)

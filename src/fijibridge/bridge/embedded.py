@@ -1,0 +1,78 @@
+"""The embedded host: the real ImageJ 1.54p in this process, headless.
+
+Source: shared facts of the bridge (how ImageJ starts without a display): the legacy patcher must
+run before any ``ij.*`` class is loaded.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+from fijibridge.bridge._java import IMAGEJ_VERSION, jimport, start_jvm
+from fijibridge.errors import BridgeError
+
+__all__ = ["EmbeddedImageJ", "start_embedded"]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedImageJ:
+    """A running ImageJ.
+
+    Parameters
+    ----------
+    version
+        ImageJ's own, ``1.54p``.
+    IJ
+        The class ``ij.IJ``.
+    """
+
+    version: str
+    IJ: Any
+
+    def java(self, name: str) -> Any:
+        """Return a Java class by its full name, such as ``ij.gui.Roi``."""
+        return jimport(name)
+
+    def run_macro(self, code: str, argument: str = "") -> str:
+        """Run an ImageJ macro and return what it returns.
+
+        Raises
+        ------
+        BridgeError
+            When the macro is aborted by an error; the text says which.
+        """
+        macros = jimport("ij.macro.Interpreter")
+        interpreter = macros()
+        self.IJ.redirectErrorMessages(True)
+        try:
+            result = interpreter.run(code, argument)
+        except jimport("java.lang.Throwable") as error:
+            raise BridgeError(f"The macro failed: {error}.") from error
+        message = self.IJ.getErrorMessage()
+        if message is not None or str(result) == "[aborted]":
+            detail = str(message) if message is not None else str(interpreter.getErrorMessage())
+            raise BridgeError(f"The macro failed: {detail.strip()}")
+        return "" if result is None else str(result)
+
+
+@functools.cache
+def start_embedded() -> EmbeddedImageJ:
+    """Start the real ImageJ in this process, headless; the second call returns the first one's.
+
+    Raises
+    ------
+    BridgeError
+        When there is no Java or the jars cannot be had.
+    """
+    start_jvm(headless=True)
+    jimport("net.imagej.patcher.LegacyInjector").preinit()
+    ij = jimport("ij.IJ")
+    version = str(ij.getVersion())
+    if not version.startswith(IMAGEJ_VERSION):
+        raise BridgeError(
+            f"This Java already runs ImageJ {version}; fijibridge needs {IMAGEJ_VERSION}.",
+            "Start it in a Python of its own.",
+        )
+    return EmbeddedImageJ(version=version, IJ=ij)

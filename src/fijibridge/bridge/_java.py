@@ -99,7 +99,7 @@ def start_jvm(*, headless: bool = True, options: tuple[str, ...] = ()) -> None:
     """
     try:
         import scyjava
-        import scyjava.config as config
+        from scyjava import config
     except ImportError:
         raise MissingDependencyError("scyjava", "fiji", "Starting ImageJ") from None
     if scyjava.jvm_started():

@@ -47,7 +47,8 @@ def label_colors(labels: np.ndarray) -> np.ndarray:
     ramp = np.abs(phase % 6.0 - 3.0) - 1.0
     rgb = 60 + 195 * np.clip(ramp, 0.0, 1.0)
     rgb[labels == 0] = 0
-    return rgb.astype(np.uint8)
+    colors: np.ndarray = rgb.astype(np.uint8)
+    return colors
 
 
 def _thumbnail(image: Image) -> np.ndarray:
@@ -77,7 +78,7 @@ def _thumbnail(image: Image) -> np.ndarray:
 def image_html(image: Image) -> str:
     """Return a picture of the middle plane and a line of facts."""
     axes = image.axes
-    facts = f"{axes.keys} {' × '.join(map(str, axes.shape))} {image.dtype}"
+    facts = f"{axes.keys} {' x '.join(map(str, axes.shape))} {image.dtype}"
     x = axes.get("x")
     if x.unit != "pixel":
         facts += f", {x.scale:g} {x.unit} a pixel"

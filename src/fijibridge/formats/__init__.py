@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import os
 from typing import TYPE_CHECKING, Literal
 
 from fijibridge.errors import FormatError, SettingsError, UnsupportedError, nearest
@@ -17,6 +16,7 @@ from fijibridge.formats._target import Staged, check_target, staged
 from fijibridge.model import Image, LabelImage, Region
 
 if TYPE_CHECKING:
+    import os
     from pathlib import Path
 
     from fijibridge.model import ImageSource, ResultsTable, RoiSet

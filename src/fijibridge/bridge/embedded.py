@@ -6,12 +6,16 @@ run before any ``ij.*`` class is loaded.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fijibridge.bridge._java import IMAGEJ_VERSION, jimport, start_jvm
 from fijibridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["EmbeddedImageJ", "start_embedded"]
 
@@ -35,6 +39,17 @@ class EmbeddedImageJ:
         """Return a Java class by its full name, such as ``ij.gui.Roi``."""
         return jimport(name)
 
+    @contextlib.contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Keep off the terminal what a headless ImageJ prints there: every row of Results."""
+        system = jimport("java.lang.System")
+        out = system.out
+        system.setOut(jimport("java.io.PrintStream")(jimport("java.io.ByteArrayOutputStream")()))
+        try:
+            yield
+        finally:
+            system.setOut(out)
+
     def run_macro(self, code: str, argument: str = "") -> str:
         """Run an ImageJ macro and return what it returns.
 
@@ -47,13 +62,15 @@ class EmbeddedImageJ:
         interpreter = macros()
         self.IJ.redirectErrorMessages(True)
         try:
-            result = interpreter.run(code, argument)
+            with self.quiet():
+                result = interpreter.run(code, argument)
         except jimport("java.lang.Throwable") as error:
-            raise BridgeError(f"The macro failed: {error}.") from error
+            detail = interpreter.getErrorMessage() or error
+            raise BridgeError(f"The macro failed: {str(detail).strip()}") from error
         message = self.IJ.getErrorMessage()
         if message is not None or str(result) == "[aborted]":
-            detail = str(message) if message is not None else str(interpreter.getErrorMessage())
-            raise BridgeError(f"The macro failed: {detail.strip()}")
+            detail = message if message is not None else interpreter.getErrorMessage()
+            raise BridgeError(f"The macro failed: {str(detail).strip()}")
         return "" if result is None else str(result)
 
 

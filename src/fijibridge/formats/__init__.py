@@ -1,6 +1,7 @@
 """The shelf: every file format, and reading and writing whole values through them.
 
-A new format is one module ending in ``FORMAT = Format(...)`` and one line in `MODULES`.
+A new format is one module ending in ``FORMAT = Format(...)`` and one line in `MODULES`; a module
+with several flavours of one file ends in ``FORMATS = (...)``.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ _WORD = {"image": "images", "table": "tables", "rois": "ROI sets"}
 @functools.cache
 def all_formats() -> tuple[Format, ...]:
     """Return every format, in the order of the shelf."""
-    return tuple(importlib.import_module(f"{__name__}.{m}").FORMAT for m in MODULES)
+    modules = [importlib.import_module(f"{__name__}.{m}") for m in MODULES]
+    return tuple(f for m in modules for f in getattr(m, "FORMATS", None) or (m.FORMAT,))
 
 
 def _head(path: Path) -> bytes:

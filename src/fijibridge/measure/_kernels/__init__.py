@@ -1,0 +1,1 @@
+"""Compiled loops of the measurements; imported by functions, when they are used."""

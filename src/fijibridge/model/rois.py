@@ -89,6 +89,19 @@ class Roi:
         ImageJ's subtype: ``text``, ``arrow``, ``ellipse``, ``image``, ``rotated rectangle`` or "".
     arc_size
         Rounding of a rectangle's corners.
+    text
+        What a ``text`` ROI says.
+    parameters
+        The five numbers behind an ``ellipse`` (x1, y1, x2, y2 of the major axis, aspect ratio) or a
+        ``rotated rectangle`` (x1, y1, x2, y2 of the middle line, width).
+    counters
+        (n,) one number per point of a ``point`` ROI: the counter in the low byte, above it the
+        slice; empty = none.
+    spline
+        The points are the nodes of a spline.
+    entry
+        Name of the file or zip entry it was read from; while `name` equals it, the name inside the
+        record is left as it is.
     record
         The bytes the ROI was read from; what is not modelled here is kept from them on writing.
     """
@@ -106,6 +119,11 @@ class Roi:
     properties: Mapping[str, str] = field(default_factory=_no_properties)
     subtype: str = ""
     arc_size: int = 0
+    text: str = ""
+    parameters: tuple[float, ...] = ()
+    counters: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
+    spline: bool = False
+    entry: str = ""
     record: bytes = b""
 
     def __post_init__(self) -> None:
@@ -123,6 +141,9 @@ class Roi:
                 array.flags.writeable = False
                 frozen.append(array)
             object.__setattr__(self, name, frozen[0] if name == "points" else tuple(frozen))
+        counters = np.asarray(self.counters).view()
+        counters.flags.writeable = False
+        object.__setattr__(self, "counters", counters)
         object.__setattr__(self, "properties", types.MappingProxyType(dict(self.properties)))
 
     @property
@@ -159,7 +180,8 @@ class Outlines:
     roi_start
         (n + 1,) first loop of each ROI.
     kinds
-        (n,) uint8, index into `OUTLINE_KINDS`.
+        (n,) uint8, index into `OUTLINE_KINDS`. ``polygon`` and ``freehand`` are what ImageJ makes
+        of a simplified shape: their vertices are sub-pixel (floats) in files and in `roi`.
     positions
         (n, 4) int32: c, z, t, slice as in `Position`.
     ids
@@ -206,7 +228,8 @@ class Outlines:
                 float(high[1] - low[1]),
             )
             return Roi(kind=kind, bounds=bounds, name=self.names[i], position=position)
-        return Roi(kind=kind, points=loops[0], name=self.names[i], position=position)
+        points = loops[0] if kind == "traced" else loops[0].astype(np.float64)
+        return Roi(kind=kind, points=points, name=self.names[i], position=position)
 
 
 class RoiSet(Sequence[Roi]):

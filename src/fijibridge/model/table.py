@@ -37,6 +37,9 @@ class TableStyle:
         "NaN empty cells": what has no value is NaN instead of 0.
     decimals
         By heading: a column's own number of decimal places; -1 is ImageJ's AUTO rule.
+    exact
+        Print every digit a number holds, as tables that are not ImageJ's do; the fields above
+        are then not used, but for row_numbers.
     """
 
     precision: int = 3
@@ -44,6 +47,7 @@ class TableStyle:
     row_numbers: bool = False
     nan_empty: bool = False
     decimals: Mapping[str, int] = field(default_factory=lambda: types.MappingProxyType({}))
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -34,7 +34,11 @@ __all__ = ["ImagePlusSource", "from_imageplus", "imageplus_spec", "to_imageplus"
 _ORDER = "tzcyx"
 _RGB_ORDER = "tzyxc"
 #: bit depth -> numpy dtype of a plane
-_DTYPES: dict[int, np.dtype[Any]] = {8: np.dtype(np.uint8), 16: np.dtype(np.uint16), 32: np.dtype(np.float32)}
+_DTYPES: dict[int, np.dtype[Any]] = {
+    8: np.dtype(np.uint8),
+    16: np.dtype(np.uint16),
+    32: np.dtype(np.float32),
+}
 _FLOAT_LABELS = 2**24  # whole numbers that float32 holds exactly
 
 

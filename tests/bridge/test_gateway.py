@@ -14,7 +14,7 @@ from fijibridge.model import Image, Roi, RoiSet
 def test_macro_and_values(imagej, monkeypatch):
     monkeypatch.delenv("FIJI_DIR", raising=False)
     fiji = start_fiji()
-    assert fiji.run_macro("return 1 + 2;") == "3"
+    assert fiji.run_macro('return "" + (1 + 2);') == "3"
     image = Image.from_array(np.eye(5, dtype=np.uint8), "yx", name="eye")
     np.testing.assert_array_equal(fiji.from_imagej(fiji.to_imagej(image)).data, image.data)
     rois = RoiSet([Roi(kind="oval", bounds=(1, 2, 3, 4), name="o")])

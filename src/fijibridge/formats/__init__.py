@@ -51,7 +51,9 @@ Kind = Literal["image", "table", "rois"]
 
 #: One line a format; where two know a suffix, the first that recognises the file reads it and the
 #: first that can hold the value writes it.
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = (
+    "hdf5",
+)
 
 _READ = {"image": "open_image", "table": "read_table", "rois": "read_rois"}
 _WRITE = {"image": "create_image", "table": "write_table", "rois": "write_rois"}

@@ -1,0 +1,111 @@
+"""An `ImageSource` over an array that a file library reads piece by piece (h5py, zarr)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fijibridge.errors import FijiBridgeError, FormatError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fijibridge.model import ImageSpec, Region
+
+__all__ = ["GIB", "LazySource", "check_region", "pixel_dtype"]
+
+GIB = 2**30
+
+
+def pixel_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype in which pixels are handed out: native byte order, bool as uint8."""
+    return np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
+
+
+def check_region(region: Region, shape: tuple[int, ...], what: str) -> None:
+    """Raise SettingsError when a region does not lie inside an array."""
+    if len(region.stop) != len(shape) or any(
+        b > n for b, n in zip(region.stop, shape, strict=True)
+    ):
+        raise SettingsError(
+            f"The region {region.start} to {region.stop} does not lie in {what}, "
+            f"whose shape is {shape}."
+        )
+
+
+class LazySource:
+    """Pixels of a stored array.
+
+    Parameters
+    ----------
+    spec
+        What the image is; its dtype is what `read` returns.
+    array
+        Stored array: takes a tuple of slices.
+    what
+        Name for messages.
+    close
+        Lets go of the file.
+    guard
+        Raises FormatError when a read of so many bytes cannot be what the file holds.
+    """
+
+    def __init__(
+        self,
+        spec: ImageSpec,
+        array: Any,
+        what: str,
+        *,
+        close: Callable[[], None],
+        guard: Callable[[int], None],
+    ) -> None:
+        self._spec = spec
+        self._array = array
+        self._what = what
+        self._close = close
+        self._guard = guard
+
+    @property
+    def spec(self) -> ImageSpec:
+        return self._spec
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Shape of the blocks in which the file holds the pixels."""
+        found = getattr(self._array, "chunks", None)
+        return tuple(found) if found else self._spec.shape
+
+    def read(self, region: Region) -> np.ndarray:
+        spec = self._spec
+        check_region(region, spec.shape, self._what)
+        if 0 in region.shape:
+            return np.zeros(region.shape, spec.dtype)
+        self._guard(int(np.prod(region.shape, dtype=object)) * spec.dtype.itemsize)
+        try:
+            data = np.asarray(self._array[region.slices])
+            if data.dtype.kind == "b":
+                data = data.astype(np.uint8) * np.uint8(1 if spec.role == "labels" else 255)
+            data = data.astype(spec.dtype, copy=False)
+        except FijiBridgeError:
+            raise
+        except Exception as error:
+            # the libraries raise what they please on broken bytes
+            raise FormatError(
+                f"The pixels of {self._what} cannot be read: {first_line(error)}.",
+                "The file is damaged or incomplete; make it anew or copy it again.",
+            ) from error
+        if data.shape != region.shape:
+            raise FormatError(
+                f"{self._what} gave pixels of the shape {data.shape} for {region.shape}."
+            )
+        return data
+
+    def close(self) -> None:
+        self._close()
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error of a library says, short and on one line."""
+    text = " ".join(str(error).split())
+    return (text[:200] or type(error).__name__).rstrip(".")

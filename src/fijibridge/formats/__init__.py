@@ -53,6 +53,7 @@ Kind = Literal["image", "table", "rois"]
 #: first that can hold the value writes it.
 MODULES: tuple[str, ...] = (
     "hdf5",
+    "csv",
 )
 
 _READ = {"image": "open_image", "table": "read_table", "rois": "read_rois"}

@@ -52,6 +52,8 @@ Kind = Literal["image", "table", "rois"]
 #: One line a format; where two know a suffix, the first that recognises the file reads it and the
 #: first that can hold the value writes it.
 MODULES: tuple[str, ...] = (
+    "tiff",
+    "ometiff",
     "hdf5",
     "csv",
 )

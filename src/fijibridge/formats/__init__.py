@@ -54,8 +54,12 @@ Kind = Literal["image", "table", "rois"]
 MODULES: tuple[str, ...] = (
     "tiff",
     "ometiff",
+    "npy",
     "hdf5",
     "csv",
+    "parquet",
+    "xlsx",
+    "ilastik_tables",
 )
 
 _READ = {"image": "open_image", "table": "read_table", "rois": "read_rois"}

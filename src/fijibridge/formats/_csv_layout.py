@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
     from fijibridge.formats._csv_split import Cells
 
-__all__ = ["Layout", "find_layout", "find_object_ids", "heading_unit", "power_unit"]
+__all__ = [
+    "Layout",
+    "find_layout",
+    "find_object_ids",
+    "heading_unit",
+    "power_unit",
+    "unique_headings",
+]
 
 _KNOWN = frozenset(
     {
@@ -123,7 +130,7 @@ def _trackmate(cells: Cells) -> Layout | None:
             units[key] = power_unit(text) or text
     return Layout(
         program="TrackMate",
-        headings=_unique(keys),
+        headings=unique_headings(keys),
         keep=list(range(len(keys))),
         skip=3,
         units=units,
@@ -151,7 +158,10 @@ def _cellprofiler(cells: Cells) -> Layout | None:
         bare = name in ("ImageNumber", "ObjectNumber") and name not in headings
         headings.append(name if bare else f"{owner}_{name}")
     return Layout(
-        program="CellProfiler", headings=_unique(headings), keep=list(range(len(headings))), skip=1
+        program="CellProfiler",
+        headings=unique_headings(headings),
+        keep=list(range(len(headings))),
+        skip=1,
     )
 
 
@@ -175,7 +185,7 @@ def _plain(cells: Cells, raw: list[str]) -> Layout:
         program = "CellProfiler"
     elif "labelimageoid" in words or {"labelimageid", "lineageid"} <= words:
         program = "ilastik"
-    kept = _unique(kept)
+    kept = unique_headings(kept)
     units = {h: unit for h in kept if (unit := heading_unit(h))}
     return Layout(program=program, headings=kept, keep=keep, units=units, row_numbers=row_numbers)
 
@@ -189,7 +199,7 @@ def _counts_up(cells: list[str], first: int | None = None) -> bool:
     return all(cell.strip() == str(i) for i, cell in enumerate(cells, first))
 
 
-def _unique(headings: list[str]) -> list[str]:
+def unique_headings(headings: list[str]) -> list[str]:
     """Tell equal headings apart as pandas does: Mean, Mean.1, Mean.2."""
     seen: dict[str, int] = {}
     taken = set(headings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from fijibridge.model import ResultsTable
 from fijibridge.model.table import LABEL
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 __all__ = ["Dialect", "parse_table", "read_text_table"]
@@ -67,7 +68,9 @@ class Dialect:
         return ", ".join(words)
 
 
-def parse_table(data: bytes, name: str) -> tuple[ResultsTable, Dialect]:
+def parse_table(
+    data: bytes, name: str, record: Mapping[str, Any] | None = None
+) -> tuple[ResultsTable, Dialect]:
     """Read the bytes of a text table.
 
     Parameters
@@ -76,6 +79,9 @@ def parse_table(data: bytes, name: str) -> tuple[ResultsTable, Dialect]:
         The whole file.
     name
         For error messages.
+    record
+        The sidecar, when there is one: what it calls text is text, also where it looks like
+        numbers.
 
     Returns
     -------
@@ -96,11 +102,12 @@ def parse_table(data: bytes, name: str) -> tuple[ResultsTable, Dialect]:
         for h, i in zip(layout.headings, layout.keep, strict=True)
     }
     notation = find_notation(_odd_columns(raw), cells.separator)
+    texts = _text_headings(record, list(raw))
     columns: dict[str, np.ndarray] = {}
     for heading, column in raw.items():
         labels = heading == LABEL and layout.row_numbers and not columns
         blank = layout.row_numbers and cells.separator == "," and not any(column)
-        as_text = labels or (blank and len(column) > 0)
+        as_text = labels or (blank and len(column) > 0) or heading in texts
         columns[heading] = np.array(column, object) if as_text else column_values(column, notation)
     rows = len(cells.columns[0]) - layout.skip if cells.columns else 0
     if not columns and rows:
@@ -112,6 +119,13 @@ def parse_table(data: bytes, name: str) -> tuple[ResultsTable, Dialect]:
         style=find_style(raw, columns, row_numbers=layout.row_numbers),
     )
     return table, Dialect(encoding=encoding, cells=cells, layout=layout, notation=notation)
+
+
+def _text_headings(record: Mapping[str, Any] | None, headings: list[str]) -> set[str]:
+    types = record.get("types") if record else None
+    if not isinstance(types, dict) or list(types) != headings:
+        return set()
+    return {h for h, name in types.items() if name == "text"}
 
 
 def _odd_columns(raw: dict[str, list[str]]) -> list[list[str]]:
@@ -126,5 +140,6 @@ def read_text_table(path: Path) -> tuple[ResultsTable, Dialect]:
         data = path.read_bytes()
     except OSError as error:
         raise FormatError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
-    table, dialect = parse_table(data, str(path))
-    return apply_record(table, read_sidecar(path)), dialect
+    record = read_sidecar(path)
+    table, dialect = parse_table(data, str(path), record)
+    return apply_record(table, record), dialect

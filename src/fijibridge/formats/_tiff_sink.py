@@ -12,7 +12,7 @@ import numpy as np
 from fijibridge.errors import FijiBridgeError, SettingsError, UnsupportedError
 from fijibridge.formats import _tiff_encode as encode
 from fijibridge.formats._target import Staged, target_errors
-from fijibridge.formats._tiff_blocks import BlockWriter, file_order
+from fijibridge.formats._blocks import BlockWriter, file_order
 from fijibridge.model.units import PIXEL, length_factor
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fijibridge.errors import SettingsError, UnsupportedError
 from fijibridge.formats._format import Format
-from fijibridge.formats._tiff_blocks import file_order
+from fijibridge.formats._blocks import file_order
 from fijibridge.formats._tiff_ifd import is_tiff
 from fijibridge.formats._tiff_info import describe_tiff, validate_tiff
 from fijibridge.formats._tiff_read import open_tiff

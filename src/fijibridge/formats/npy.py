@@ -1,0 +1,367 @@
+"""NumPy files: ``.npy`` (mapped, so only what is asked for is read) and ``.npz`` (``a.npz/name``).
+
+Pickled objects are never loaded.
+"""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fijibridge.errors import FijiBridgeError, FormatError, SettingsError, UnsupportedError
+from fijibridge.formats._blocks import BlockWriter
+from fijibridge.formats._format import Finding, Format, ReadOptions, WriteOptions
+from fijibridge.formats._image_info import describe_spec
+from fijibridge.formats._lazy import LazySource, first_line, pixel_dtype
+from fijibridge.formats._target import Staged, target_errors
+from fijibridge.formats._tiff_arrays import WholeArray
+from fijibridge.model import Axes, ImageSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import IO
+
+    from fijibridge.formats._location import Location
+    from fijibridge.model import ImageSink, ImageSource, Region
+
+__all__ = ["FORMATS", "NPY", "NPZ", "guess_axes"]
+
+_DTYPES = frozenset(
+    {"uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"}
+    | {"float16", "float32", "float64"}
+)
+_MAGIC = b"\x93NUMPY"
+#: deflate makes at most 1032 bytes of one.
+_LARGEST_RATIO = 1100
+_DEFAULT_MEMBER = "data"
+
+
+def guess_axes(shape: tuple[int, ...], what: str) -> str:
+    """Guess the axes of an array that does not name them, as ilastik does.
+
+    Examples
+    --------
+    >>> [guess_axes(s, "a") for s in ((4, 5), (9, 4, 5), (9, 9, 3), (2, 9, 9, 3))]
+    ['yx', 'zyx', 'yxc', 'zyxc']
+
+    Source: lazyflow get_default_axisordering: 3 axes end with channels when there are 4 or fewer.
+    """
+    match len(shape):
+        case 1:
+            return "x"
+        case 2:
+            return "yx"
+        case 3:
+            return "yxc" if shape[-1] <= 4 else "zyx"
+        case 4:
+            return "zyxc"
+        case 5:
+            return "tzyxc"
+    raise FormatError(
+        f"{what!r} holds an array of {len(shape)} axes (shape {shape}); an image has 1 to 5.",
+        "Save a part of it.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    begin: int
+
+    @property
+    def nbytes(self) -> int:
+        return int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
+
+
+def _read_header(file: IO[bytes], what: str) -> _Header:
+    try:
+        version = np.lib.format.read_magic(file)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version, np.lib.format.read_array_header_2_0)
+        shape, fortran, dtype = read(file)
+    except Exception as error:
+        # numpy raises what its parser raises
+        raise FormatError(
+            f"{what!r} is no NumPy array, or a broken one: {first_line(error)}.",
+            "Save it again with numpy.save.",
+        ) from error
+    if dtype.kind not in "buif" or dtype.itemsize > 8:
+        raise FormatError(
+            f"{what!r} holds {dtype} values; pixels are integers or floats.",
+            "Pickled objects are never loaded; save numbers.",
+        )
+    if any(n < 0 for n in shape):
+        raise FormatError(f"{what!r} says that its shape is {shape}.")
+    return _Header(tuple(int(n) for n in shape), bool(fortran), dtype, file.tell())
+
+
+def _spec(
+    shape: tuple[int, ...], dtype: np.dtype[Any], options: ReadOptions, name: str, what: str
+) -> ImageSpec:
+    keys = guess_axes(shape, what) if options.axes is None else options.axes.lower()
+    axes = Axes.of(keys, shape)
+    if options.level not in (0, "0"):
+        raise SettingsError(f"{what!r} has no level {options.level!r}; it has one level, 0.")
+    return ImageSpec(
+        axes=axes, dtype=pixel_dtype(dtype), role=options.role or "intensity", name=name
+    )
+
+
+def _no_guard(nbytes: int) -> None:
+    """Sizes were checked when the file was opened."""
+    del nbytes
+
+
+def _nothing() -> None:
+    """There is nothing to close."""
+
+
+def _check_fits(header: _Header, present: int, what: str) -> None:
+    if header.nbytes > present:
+        raise FormatError(
+            f"{what!r} is truncated: its shape {header.shape} of {header.dtype} needs "
+            f"{header.nbytes} bytes, it holds {present}.",
+            "Copy the file again from its source.",
+        )
+
+
+def _open_npy(where: Location, options: ReadOptions, /) -> ImageSource:
+    if where.inner:
+        raise SettingsError(f"{str(where.path)!r} holds one array, nothing called {where.inner!r}.")
+    what = str(where)
+    try:
+        with where.path.open("rb") as file:
+            header = _read_header(file, what)
+            size = where.path.stat().st_size
+        _check_fits(header, size - header.begin, what)
+        spec = _spec(header.shape, header.dtype, options, where.path.name, what)
+        if 0 in header.shape:
+            array: np.ndarray = np.zeros(header.shape, header.dtype)
+        else:
+            order = "F" if header.fortran else "C"
+            array = np.memmap(
+                where.path,
+                header.dtype,
+                "r",
+                header.begin,
+                header.shape,
+                order,  # type: ignore[call-overload]  # F or C
+            )
+    except OSError as error:
+        raise FormatError(f"{what!r} cannot be read: {error.strerror or error}.") from error
+    return LazySource(spec, _Copied(array), repr(what), close=_nothing, guard=_no_guard)
+
+
+class _Copied:
+    """An array whose slices are copies: nobody writes into, or waits for, a mapped file."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array = array
+
+    def __getitem__(self, slices: tuple[slice, ...]) -> np.ndarray:
+        return np.array(self._array[slices])
+
+
+def _zip(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise FormatError(f"{str(path)!r} is no readable .npz file: {error}.") from error
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    return {i.filename.removesuffix(".npy"): i for i in archive.infolist() if not i.is_dir()}
+
+
+def _open_npz(where: Location, options: ReadOptions, /) -> ImageSource:
+    with _zip(where.path) as archive:
+        members = _members(archive)
+        name = where.inner.removesuffix(".npy")
+        if not name and len(members) == 1:
+            name = next(iter(members))
+        if name not in members:
+            names = ", ".join(repr(f"{where.path}/{m}") for m in list(members)[:20])
+            problem = f"no array {name!r}" if name else f"{len(members)} arrays"
+            raise FormatError(f"{str(where.path)!r} holds {problem}.", f"Name one of: {names}.")
+        info = members[name]
+        what = f"{where.path}/{name}"
+        if info.file_size > _LARGEST_RATIO * info.compress_size + 1024:
+            raise FormatError(
+                f"{what!r} says it holds {info.file_size} bytes, packed in {info.compress_size}."
+            )
+        try:
+            with archive.open(info) as file:
+                header = _read_header(file, what)
+        except FijiBridgeError:
+            raise
+        except Exception as error:
+            # zipfile raises what its codecs raise
+            raise FormatError(f"{what!r} cannot be read: {first_line(error)}.") from error
+        _check_fits(header, info.file_size - header.begin, what)
+    spec = _spec(header.shape, header.dtype, options, where.path.name, what)
+    array = WholeArray(_loader(where.path, info.filename, header))
+    return LazySource(spec, array, repr(what), close=_nothing, guard=_no_guard)
+
+
+def _loader(path: Path, member: str, header: _Header) -> Callable[[], np.ndarray]:
+    def load() -> np.ndarray:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            file.read(header.begin)
+            raw = file.read(header.nbytes)
+        data = np.frombuffer(raw, header.dtype)
+        return data.reshape(header.shape, order="F" if header.fortran else "C")
+
+    return load
+
+
+class _NpySink:
+    """An array written block by block; in an ``.npz`` it is packed when it is whole."""
+
+    def __init__(self, where: Location, spec: ImageSpec, options: WriteOptions) -> None:
+        self._where = where
+        self._spec = spec
+        self._options = options
+        self._packed = where.path.suffix.lower() == ".npz"
+        self._member = where.inner.removesuffix(".npy") or _DEFAULT_MEMBER
+        self._staged = Staged(where.path, overwrite=options.overwrite or self._may_add())
+        self._file = self._staged.path
+        if self._packed:
+            self._file = self._file.with_name(self._file.name + ".npy")
+        self._blocks: BlockWriter | None = None
+        try:
+            with target_errors(where.path):
+                with self._file.open("wb") as file:
+                    described = {
+                        "descr": np.lib.format.dtype_to_descr(spec.dtype),
+                        "fortran_order": False,
+                        "shape": spec.shape,
+                    }
+                    np.lib.format.write_array_header_1_0(file, described)
+                    begin = file.tell()
+                self._blocks = BlockWriter(self._file, begin, spec, spec.axes.keys, spec.dtype)
+        except BaseException:
+            self.abort()
+            raise
+
+    def _may_add(self) -> bool:
+        """Whether the target is a container in which this array is new."""
+        if not self._packed or not self._where.inner or not self._where.path.exists():
+            return False
+        with _zip(self._where.path) as archive:
+            return self._member not in _members(archive)
+
+    def write(self, region: Region, block: np.ndarray) -> None:
+        assert self._blocks is not None  # noqa: S101  # made in __init__
+        self._blocks.check(region, block)
+        if not np.can_cast(block.dtype, self._spec.dtype, "same_kind"):
+            raise SettingsError(
+                f"The block holds {block.dtype} pixels, the image {self._spec.dtype} ones."
+            )
+        with target_errors(self._staged.target):
+            self._blocks.write(region, block)
+
+    def commit(self) -> None:
+        try:
+            with target_errors(self._staged.target):
+                if self._blocks is not None:
+                    self._blocks.close()
+                if self._packed:
+                    self._pack()
+            self._staged.commit()
+        except BaseException:
+            self.abort()
+            raise
+
+    def _pack(self) -> None:
+        method = zipfile.ZIP_STORED
+        if self._options.compression not in (None, "none"):
+            method = zipfile.ZIP_DEFLATED
+        with zipfile.ZipFile(self._staged.path, "w", method) as new:
+            if self._where.path.exists() and self._where.inner:
+                with _zip(self._where.path) as old:
+                    for name, info in _members(old).items():
+                        if name != self._member:
+                            with old.open(info) as source, new.open(info.filename, "w") as copy:
+                                shutil.copyfileobj(source, copy)
+            new.write(self._file, f"{self._member}.npy")
+        self._file.unlink()
+
+    def abort(self) -> None:
+        if self._blocks is not None:
+            self._blocks.close()
+        self._staged.abort()
+        self._file.unlink(missing_ok=True)
+
+
+def _check(spec: ImageSpec, options: WriteOptions, /) -> None:
+    del options
+    if spec.dtype.name not in _DTYPES:
+        raise UnsupportedError(f"A NumPy file here holds numbers, not {spec.dtype} values.")
+
+
+def _create(where: Location, spec: ImageSpec, options: WriteOptions, /) -> ImageSink:
+    _check(spec, options)
+    if where.inner and where.path.suffix.lower() == ".npy":
+        raise SettingsError(f"{str(where.path)!r} holds one array, nothing called {where.inner!r}.")
+    return _NpySink(where, spec, options)
+
+
+def _describe_npy(where: Location, /) -> dict[str, Any]:
+    source = _open_npy(where, ReadOptions())
+    return {"format": "NumPy array", **describe_spec(source.spec)}
+
+
+def _describe_npz(where: Location, /) -> dict[str, Any]:
+    with _zip(where.path) as archive:
+        names = list(_members(archive))
+    found: dict[str, Any] = {"format": "NumPy archive", "arrays": names}
+    if where.inner or len(names) == 1:
+        found.update(describe_spec(_open_npz(where, ReadOptions()).spec))
+    return found
+
+
+def _validate(where: Location, /) -> list[Finding]:
+    packed = where.path.suffix.lower() == ".npz"
+    try:
+        found = _describe_npz(where) if packed else _describe_npy(where)
+    except FijiBridgeError as error:
+        return [Finding("error", str(error))]
+    if "axis_order" not in found:
+        return []
+    return [Finding("note", f"The axes are a guess: {found['axis_order']}. Say --axes to be sure.")]
+
+
+NPY = Format(
+    name="numpy",
+    suffixes=(".npy",),
+    title="NumPy array",
+    sniff=lambda path, head: head.startswith(_MAGIC) and path.suffix.lower() != ".npz",
+    open_image=_open_npy,
+    create_image=_create,
+    check_image=_check,
+    describe=_describe_npy,
+    validate=_validate,
+    dtypes=_DTYPES,
+)
+NPZ = Format(
+    name="npz",
+    suffixes=(".npz",),
+    title="NumPy archive of arrays",
+    open_image=_open_npz,
+    create_image=_create,
+    check_image=_check,
+    describe=_describe_npz,
+    validate=_validate,
+    dtypes=_DTYPES,
+    container=True,
+)
+FORMATS = (NPY, NPZ)

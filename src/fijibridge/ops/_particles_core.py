@@ -1,0 +1,254 @@
+"""Analyze Particles on one image: settings of the verb -> the engine's, and its result."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fijibridge.errors import SettingsError, nearest
+from fijibridge.ops._analyze_line import AnalyzeLine, parse_line
+from fijibridge.ops._inputs import calibrated, to_image, to_labels
+
+if TYPE_CHECKING:
+    from fijibridge.measure.particle_settings import ParticleSettings
+    from fijibridge.measure.particles import ParticleResult
+    from fijibridge.model import Image, Roi
+    from fijibridge.ops.particles import ParticlesSettings
+
+__all__ = ["Analysis", "Asked", "analyze", "asked", "read_selection"]
+
+_SHAPES = {"rect": "rectangle", "rectangle": "rectangle", "oval": "oval", "polygon": "polygon"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the flags and the recorded line ask for together.
+
+    Parameters
+    ----------
+    engine
+        Settings of the engine by name, but threshold, select and outputs.
+    show
+        What is drawn, or None.
+    words
+        The words of the recorded line.
+    notes
+        What has no meaning here.
+    """
+
+    engine: dict[str, Any]
+    show: str | None
+    words: frozenset[str]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """The result of one image.
+
+    Parameters
+    ----------
+    image
+        The image as analyzed.
+    result
+        What the engine found.
+    threshold
+        Raw values in force, or None.
+    notes
+        What a user should know.
+    """
+
+    image: Image
+    result: ParticleResult
+    threshold: tuple[float, float] | None
+    notes: tuple[str, ...]
+
+
+def asked(value: ParticlesSettings) -> Asked:
+    """Put flags and recorded line together.
+
+    Raises
+    ------
+    SettingsError
+        When they contradict each other.
+    """
+    line = parse_line(value.options) if value.options is not None else AnalyzeLine()
+    words = line.words
+    engine: dict[str, Any] = {
+        "size": _one("size", value.size, line.size) or (0.0, math.inf),
+        "circularity": _one("circularity", value.circularity, line.circularity) or (0.0, 1.0),
+        "pixel_units": value.pixel_units or "pixel" in words,
+        "exclude": value.exclude or "exclude" in words,
+        "include": value.include or "include" in words,
+        "four": value.four or "four" in words,
+        "composite": value.composite or "composite" in words,
+        "record": value.record or "record" in words,
+        "stack": value.stack or ("stack" in words and "slice" not in words),
+        "slice": value.slice,
+        "white_background": value.white_background,
+        "measurements": value.measurements,
+        "decimal": value.decimal,
+        "label_limit": value.label_limit,
+        "connectivity": value.connectivity or "2d",
+    }
+    show = _one("show", value.show, line.show)
+    return Asked(engine=engine, show=show, words=words, notes=line.notes)
+
+
+def _one(name: str, flag: Any, line: Any) -> Any:
+    if flag is not None and line is not None and flag != line:
+        raise SettingsError(
+            f"{name} is given twice, with different values: by itself and in options.",
+            "Say it once.",
+        )
+    return line if flag is None else flag
+
+
+def read_selection(text: str) -> Roi:
+    """Return a selection from ``rect:X,Y,W,H``, ``oval:…``, ``polygon:x1,y1,…`` or a ROI file.
+
+    Examples
+    --------
+    >>> read_selection("oval:20,15,90,80").bounds
+    (20.0, 15.0, 90.0, 80.0)
+
+    Raises
+    ------
+    SettingsError
+        When it is none of these.
+    """
+    head, colon, rest = text.partition(":")
+    kind = _SHAPES.get(head.lower()) if colon else None
+    if kind is None:
+        if colon and len(head) > 1 and not Path(text).exists():  # one letter is a Windows drive
+            raise SettingsError(
+                f"select is {text!r}; {head!r} is no shape.{nearest(head, _SHAPES)}",
+                "Write rect:X,Y,W,H, oval:X,Y,W,H, polygon:x1,y1,x2,y2,… or name a .roi file.",
+            )
+        return _from_file(text)
+    try:
+        numbers = [float(part) for part in re.split(r"[,;\s]+", rest.strip())]
+    except ValueError:
+        numbers = []
+    if not numbers or not all(map(math.isfinite, numbers)):
+        raise SettingsError(f"select is {text!r}; after {head}: stand numbers.")
+    return _polygon(text, numbers) if kind == "polygon" else _box(text, kind, numbers)
+
+
+def _box(text: str, kind: Any, numbers: list[float]) -> Roi:
+    from fijibridge.model import Roi
+
+    if len(numbers) != 4 or numbers[2] <= 0 or numbers[3] <= 0:
+        raise SettingsError(
+            f"select is {text!r}; a {kind} has X,Y,WIDTH,HEIGHT, both sizes above 0."
+        )
+    x, y, width, height = numbers
+    return Roi(kind=kind, bounds=(x, y, width, height))
+
+
+def _polygon(text: str, numbers: list[float]) -> Roi:
+    import numpy as np
+
+    from fijibridge.model import Roi
+
+    if len(numbers) % 2 or len(numbers) < 6:
+        raise SettingsError(f"select is {text!r}; a polygon has three or more pairs x,y.")
+    points = np.array(numbers).reshape(-1, 2)
+    whole = bool((points == np.floor(points)).all())
+    return Roi(kind="polygon", points=points.astype(np.int32) if whole else points)
+
+
+def _from_file(path: str) -> Roi:
+    from fijibridge.formats import read_rois
+
+    rois = read_rois(path)
+    if len(rois) != 1:
+        raise SettingsError(
+            f"select names {path!r}, which holds {len(rois)} ROIs; a selection is one.",
+            "Save the one you mean as a .roi file.",
+        )
+    return rois[0]
+
+
+def engine_settings(
+    what: Asked,
+    threshold: tuple[float, float] | None,
+    select: Roi | None,
+    outputs: frozenset[str],
+) -> ParticleSettings:
+    """Return the engine's settings."""
+    from fijibridge.measure.particle_settings import ParticleSettings
+
+    return ParticleSettings(threshold=threshold, select=select, outputs=outputs, **what.engine)
+
+
+def analyze(
+    source: Any,
+    value: ParticlesSettings,
+    *,
+    outputs: frozenset[str],
+    redirect: Any = None,
+    select: Roi | None = None,
+) -> Analysis:
+    """Find and measure the objects of one image.
+
+    Parameters
+    ----------
+    source
+        Path, Image or array.
+    value
+        Settings of the verb; its inputs and outputs are not looked at.
+    outputs
+        What is wanted of table, labels, rois and summary.
+    redirect, select
+        Values in place of the settings' paths.
+
+    Raises
+    ------
+    FijiBridgeError
+        When the image cannot be read or cannot be analyzed so.
+    """
+    from fijibridge.measure.particles import analyze_particles
+
+    what = asked(value)
+    if value.role == "labels":
+        image: Image = to_labels(source, axes=value.axes)
+    else:
+        image = to_image(source, axes=value.axes)
+    image = calibrated(image, value.pixel_size, value.unit)
+    if redirect is None and value.redirect is not None:
+        redirect = to_image(value.redirect)
+    if select is None and value.select is not None:
+        select = read_selection(value.select)
+    threshold = _threshold(image, value, what)
+    settings = engine_settings(what, threshold, select, outputs)
+    result = analyze_particles(image, settings, redirect=redirect)
+    return Analysis(
+        image=image,
+        result=result,
+        threshold=threshold,
+        notes=(*what.notes, *_plane_note(image, what), *result.warnings),
+    )
+
+
+def _threshold(image: Image, value: ParticlesSettings, what: Asked) -> tuple[float, float] | None:
+    if value.threshold is None or value.role == "labels":
+        return None
+    from fijibridge.measure.threshold import resolve_threshold
+
+    return resolve_threshold(image, value.threshold, slice=what.engine["slice"])
+
+
+def _plane_note(image: Image, what: Asked) -> tuple[str, ...]:
+    planes = math.prod(image.axes.size(key) for key in "tzc")
+    if planes < 2 or image.spec.extra.rgb:
+        return ()
+    if what.engine["stack"] or what.engine["connectivity"] == "3d":
+        return ()
+    number = what.engine["slice"]
+    if number is not None:
+        return ()
+    return (f"plane 1 of {planes} was analyzed; --stack takes all, --slice N another one",)

@@ -1,0 +1,286 @@
+"""How every verb runs: plan, check all targets, then do, then leave the settings beside."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from fijibridge.errors import FijiBridgeError, SettingsError
+from fijibridge.ops import _record
+from fijibridge.ops._kinds import TEXT, absolute_path
+from fijibridge.ops._operation import Context, Job, JobReport, Operation, Plan, Report
+from fijibridge.ops._settings import declared, from_mapping, setting, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["RunOptions", "make_context", "perform", "split_options"]
+
+_GROUP = "common to every verb"
+
+
+@settings
+class RunOptions:
+    """What every verb understands beside its own settings."""
+
+    overwrite: bool = setting(default=False, help="replace existing targets", group=_GROUP)
+    skip_existing: bool = setting(
+        default=False,
+        help="skip targets that are complete: made with the same settings from the same source",
+        group=_GROUP,
+    )
+    dry_run: bool = setting(default=False, help="print the plan, write nothing", group=_GROUP)
+    no_settings: bool = setting(
+        default=False, help="leave no NAME_settings.json beside the outputs", group=_GROUP
+    )
+    json: bool = setting(default=False, help="print the report as one JSON object", group=_GROUP)
+    quiet: bool = setting(default=False, help="print nothing but errors", group=_GROUP)
+    emit: str | None = setting(
+        default=None,
+        kind=TEXT,
+        choices=("macro", "jython", "python", "shell"),
+        metavar="LANGUAGE",
+        help="print the same run as a script (macro, jython, python, shell) and stop",
+        group=_GROUP,
+    )
+
+    def check(self) -> None:
+        """Refuse what contradicts itself."""
+        if self.overwrite and self.skip_existing:
+            raise SettingsError(
+                "overwrite and skip_existing contradict each other.", "Say one of them."
+            )
+
+
+def split_options(operation: Operation, values: Mapping[str, Any]) -> tuple[Any, RunOptions]:
+    """Return (settings of the verb, common options) from one mapping of names.
+
+    Raises
+    ------
+    SettingsError
+        For an unknown name or a wrong value.
+    """
+    common = {item.name for item in declared(RunOptions)}
+    own = {n for item in declared(operation.settings) for n in (item.name, *item.aliases)}
+    first = {k: v for k, v in values.items() if k.replace("-", "_") in common - own}
+    rest = {k: v for k, v in values.items() if k not in first}
+    try:
+        mine: Any = from_mapping(operation.settings, rest, where=operation.name)
+    except SettingsError as error:
+        raise _with_common(error, rest, own, common) from None
+    return mine, from_mapping(RunOptions, first)
+
+
+def _with_common(
+    error: SettingsError, values: Mapping[str, Any], own: set[str], common: set[str]
+) -> SettingsError:
+    """Let the nearest name be one of the common ones too."""
+    from fijibridge.errors import nearest
+
+    for key in values:
+        word = key.replace("-", "_")
+        if word not in own and key in error.message:
+            head = error.message.partition(" Did you mean")[0]
+            return SettingsError(head + nearest(word, own | common), error.hint)
+    return error
+
+
+def make_context(operation: Operation, options: RunOptions, **more: Any) -> Context:
+    """Return what a verb runs in; the same through every door."""
+    from fijibridge.ops._host import from_bridge
+
+    if operation.name == "doctor":
+        more.setdefault("diagnose", from_bridge("doctor", "diagnose"))
+    if operation.name == "demo":
+        more.setdefault("witness", from_bridge("witness", "imagej_particles"))
+    return Context(options=options, **more)
+
+
+def _key(path: str) -> str:
+    return os.path.normcase(absolute_path(path))
+
+
+def _check_collisions(plan: Plan) -> None:
+    writers: dict[str, str] = {}
+    for job in plan.jobs:
+        for what, path in job.targets.items():
+            key = _key(path)
+            mine = f"{what} of {job.title}"
+            if key in writers:
+                raise SettingsError(
+                    f"Two outputs have the one path {path!r}: {writers[key]} and {mine}.",
+                    "Name two paths, or put {name} into the path of several inputs' outputs.",
+                )
+            writers[key] = mine
+    for job in plan.jobs:
+        for source in job.sources:
+            if _key(source) in writers:
+                raise SettingsError(
+                    f"The target {source!r} is also an input of {job.title}.",
+                    "Choose another name for the output.",
+                )
+
+
+def _exists(path: str) -> bool:
+    from fijibridge.ops._targets import target_exists
+
+    return target_exists(path)
+
+
+def _check_targets(job: Job, options: RunOptions) -> None:
+    from fijibridge.ops._targets import check_writable
+
+    for path in job.targets.values():
+        check_writable(path, overwrite=options.overwrite or job.replaces)
+
+
+def _complete(operation: Operation, job: Job, settings_: Any) -> bool:
+    """Return whether `job` was done before; raise when its targets exist but differ."""
+    there = {path: _exists(path) for path in job.targets.values()}
+    if not any(there.values()):
+        return False
+    some = next(path for path, exists in there.items() if exists)
+    if not all(there.values()):
+        gone = next(path for path, exists in there.items() if not exists)
+        why = f"{gone!r} is missing"
+    elif job.record is None:
+        why = "this verb keeps no record"
+    else:
+        record = _record.record_path(job.record, job.targets.values())
+        why = _record.matches(record, operation.name, job.settings or settings_, job.sources)
+    if not why:
+        return True
+    raise SettingsError(
+        f"The target {some!r} exists, but cannot be skipped: {why}.",
+        "Say --overwrite to make it again.",
+    )
+
+
+def perform(operation: Operation, settings_: Any, context: Context) -> Report:
+    """Do a verb.
+
+    Parameters
+    ----------
+    operation
+        The verb.
+    settings_
+        A value of ``operation.settings``.
+    context
+        Common options, host and progress.
+
+    Returns
+    -------
+    Report
+        What was done. In a run of several inputs one that fails does not stop the others; the
+        report names it. A run of one input raises.
+
+    Raises
+    ------
+    FijiBridgeError
+        Before anything is written: wrong settings, existing or unwritable targets.
+    """
+    options = context.options
+    if options.emit is not None:
+        from fijibridge.ops._emit import emit
+
+        return Report(verb=operation.name, script=emit(operation, settings_, options))
+    plan = operation.run(settings_, context)
+    if plan.instead is not None:
+        operation, settings_ = plan.instead
+    _check_collisions(plan)
+    todo: list[Job] = []
+    skipped: list[str] = []
+    for job in plan.jobs:
+        if options.skip_existing and _complete(operation, job, settings_):
+            skipped.append(job.title)
+        else:
+            _check_targets(job, options)
+            todo.append(job)
+    if options.dry_run:
+        return _planned(operation, plan, todo, skipped)
+    return _do(operation, settings_, context, plan, todo, skipped)
+
+
+def _planned(operation: Operation, plan: Plan, todo: list[Job], skipped: list[str]) -> Report:
+    jobs = {}
+    for job in todo:
+        lines = [f"{job.title}: would write"] if job.targets else [f"{job.title}: writes nothing"]
+        lines += [f"  {what:8} {path}" for what, path in job.targets.items()]
+        data = {"sources": list(job.sources), "targets": dict(job.targets)}
+        jobs[job.title] = JobReport(line="\n".join(lines), data=data)
+    outputs = tuple(path for job in todo for path in job.targets.values())
+    return Report(
+        verb=operation.name,
+        jobs=jobs,
+        outputs=outputs,
+        skipped=tuple(skipped),
+        notes=plan.notes,
+        dry_run=True,
+    )
+
+
+def _do(
+    operation: Operation,
+    settings_: Any,
+    context: Context,
+    plan: Plan,
+    todo: list[Job],
+    skipped: list[str],
+) -> Report:
+    reports: dict[str, JobReport] = {}
+    outputs: list[str] = []
+    failures: list[tuple[str, FijiBridgeError]] = []
+    for n, job in enumerate(todo):
+        context.progress(n, len(todo), job.title)
+        if job.after and len(failures) == len(todo) - 1:
+            break  # nothing to combine
+        try:
+            reports[job.title] = _one(operation, settings_, context, job, reports, outputs)
+        except FijiBridgeError as error:
+            if sum(not j.after for j in plan.jobs) == 1:
+                raise
+            failures.append((job.title, error))
+        else:
+            bad = reports[job.title].error
+            if bad is not None:
+                failures.append((job.title, bad))
+    context.progress(len(todo), len(todo), "")
+    return Report(
+        verb=operation.name,
+        jobs=reports,
+        outputs=tuple(outputs),
+        skipped=tuple(skipped),
+        notes=plan.notes,
+        failures=tuple(failures),
+    )
+
+
+def _one(
+    operation: Operation,
+    settings_: Any,
+    context: Context,
+    job: Job,
+    reports: Mapping[str, JobReport],
+    outputs: list[str],
+) -> JobReport:
+    fresh = [path for path in job.targets.values() if not _exists(path)]
+    wants_record = bool(job.record and job.targets) and not context.options.no_settings
+    sources = {p: _record.identity(p) for p in job.sources} if wants_record else {}
+    try:
+        report = job.run(reports)
+        written = list(job.targets.values())
+        if wants_record:
+            assert job.record is not None  # noqa: S101  # wants_record says so
+            record = _record.record_path(job.record, written)
+            value = job.settings if job.settings is not None else settings_
+            _record.write_record(record, operation.name, value, sources, written)
+            written.append(str(record))
+    except BaseException:
+        from fijibridge.ops._targets import remove_target
+
+        # one output of several may be whole already: half a result is worse than none
+        for path in fresh:
+            remove_target(path)
+        raise
+    outputs.extend(written)
+    return report

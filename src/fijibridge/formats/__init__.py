@@ -60,6 +60,8 @@ MODULES: tuple[str, ...] = (
     "parquet",
     "xlsx",
     "ilastik_tables",
+    "roi",
+    "roizip",
 )
 
 _READ = {"image": "open_image", "table": "read_table", "rois": "read_rois"}

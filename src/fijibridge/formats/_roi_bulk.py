@@ -135,7 +135,7 @@ def encode_outlines(outlines: Outlines, start: int = 0, stop: int | None = None)
 
 def add_outlines(archive: ArchiveWriter, outlines: Outlines, entries: Sequence[str]) -> None:
     """Write outlines as the stored entries `entries` of an archive, in batches."""
-    from fijibridge.formats._roi_kernels import place_rows
+    from fijibridge.formats._zip_kernels import place_rows
 
     plan = _Plan(outlines)
     flat, entry_start = _flat_texts(entries, "utf-8")

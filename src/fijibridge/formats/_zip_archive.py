@@ -259,7 +259,7 @@ def read_archive(data: np.ndarray) -> Archive:
 def check_sums(data: np.ndarray, begins: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Return the CRC-32 of each ``data[begin : begin + size]``, (n,) int64."""
     if len(begins) >= MANY:
-        from fijibridge.formats._roi_kernels import crc32, crc32_table
+        from fijibridge.formats._zip_kernels import crc32, crc32_table
 
         out = np.empty(len(begins), np.int64)
         begins, sizes = (np.ascontiguousarray(v, np.int64) for v in (begins, sizes))

@@ -126,7 +126,7 @@ class ArchiveWriter:
         head = rows.view(np.uint8).reshape(len(rows), _CENTRAL.itemsize)
         parts: list[bytes] = []
         if plain >= MANY:
-            from fijibridge.formats._roi_kernels import weave
+            from fijibridge.formats._zip_kernels import weave
 
             start = np.concatenate([[0], ends[:plain]])
             out = np.empty(46 * plain + int(start[-1]), np.uint8)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FormatError, UnsupportedError
 from fijibridge.formats._format import Finding, Format, WriteOptions
+from fijibridge.formats._roi_bulk import encode_outlines
 from fijibridge.formats._roi_decode import decode_roi
 from fijibridge.formats._roi_encode import encode_roi
 from fijibridge.formats._target import staged
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from fijibridge.formats._location import Location
 
-__all__ = ["FORMAT", "decode_roi", "describe_roi", "encode_roi", "read_roi_file"]
+__all__ = ["FORMAT", "decode_roi", "describe_roi", "encode_outlines", "encode_roi", "read_roi_file"]
 
 #: No ROI that ImageJ makes is near it; a larger file is not read.
 LARGEST_FILE = 1 << 30

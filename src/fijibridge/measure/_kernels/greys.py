@@ -1,0 +1,415 @@
+"""Columns of the results table that come from 8- and 16-bit pixel values, bit-equal to ImageJ's.
+
+Sums below 2**53 are exact in doubles whatever the order, so they are made in integers; beyond,
+they are made in ImageJ's order: histograms upwards, moments pixel by pixel in raster order.
+
+Source: ij.process.ByteStatistics, ij.process.ShortStatistics.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from fijibridge.measure._kernels.simd import sums32
+
+#: Grey columns, in the order of the kernels' `col` argument.
+(
+    MEAN, STD_DEV, MODE, MIN, MAX, XM, YM, INT_DEN, MEDIAN, SKEW, KURT, AREA_FRACTION, RAW_INT_DEN,
+) = range(13)  # fmt: skip
+_EXACT = 9007199254740992.0  # 2**53
+_TINY = 5e-324  # Double.MIN_VALUE
+
+
+@njit(cache=True, nogil=True)
+def gather(flat, width, x0, x1, y, a, e, values):
+    """Copy the pixel values of runs a..e to values, in raster order."""
+    d = 0
+    for i in range(a, e):
+        base = np.int64(y[i]) * width
+        for q in range(base + x0[i], base + x1[i]):
+            values[d] = flat[q]
+            d += 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def deviation(n, total, squares):
+    """Return ImageJ's standard deviation."""
+    if n <= 0.0:
+        return 0.0
+    value = (n * squares - total * total) / n
+    return math.sqrt(value / (n - 1.0)) if value > 0.0 else 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def write_moments(n, mean, s1, s2, s3, s4, sx, sy, w, h, xo, yo, flip, col, out, k):
+    """Write Skew, Kurt, XM and YM from raw sums."""
+    mean2 = mean * mean
+    variance = s2 / n - mean2
+    spread = math.sqrt(variance) if variance >= 0.0 else np.nan
+    if col[SKEW] >= 0:
+        out[col[SKEW], k] = ((s3 - 3.0 * mean * s2) / n + 2.0 * mean * mean2) / (variance * spread)
+    if col[KURT] >= 0:
+        out[col[KURT], k] = (
+            ((s4 - 4.0 * mean * s3 + 6.0 * mean2 * s2) / n - 3.0 * mean2 * mean2)
+            / (variance * variance)
+        ) - 3.0
+    if col[XM] >= 0:
+        out[col[XM], k] = (sx / s1 + 0.5 - xo) * w
+        y = sy / s1 + 0.5
+        if flip == 0:
+            out[col[YM], k] = (y - yo) * h
+        elif yo != 0.0:
+            out[col[YM], k] = (yo - y) * h
+        else:
+            out[col[YM], k] = ((flip - 1) - y - 1) * h
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def write_sums(n, mean, raw_mean, std, w, h, col, out, k):
+    """Write the columns that follow from n and the means."""
+    if col[MEAN] >= 0:
+        out[col[MEAN], k] = mean
+    if col[STD_DEV] >= 0:
+        out[col[STD_DEV], k] = std
+    if col[INT_DEN] >= 0:
+        out[col[INT_DEN], k] = (n * w * h) * mean
+        out[col[RAW_INT_DEN], k] = n * raw_mean
+
+
+@njit(cache=True, nogil=True)
+def _rank(hist, k, n, below):
+    """First bin from k on where the cumulative count exceeds n/2; hist has 16 spare bins."""
+    while True:
+        t = np.int64(0)
+        for i in range(16):
+            t += hist[k + i]
+        if 2 * (below + t) > n:
+            break
+        below += t
+        k += 16
+    while 2 * (below + hist[k]) <= n:
+        below += hist[k]
+        k += 1
+    return k
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def measure_constant(start, x0, x1, y, chosen, l0, l1, value, share, col, out, w, h, xo, yo, flip):
+    """Fill the grey columns of particles that have one 8-bit value everywhere."""
+    v = np.float64(value)
+    dv = v + _TINY
+    moments = col[SKEW] >= 0 or col[KURT] >= 0 or col[XM] >= 0
+    for k in range(l0, l1):
+        a = start[chosen[k]]
+        e = start[chosen[k] + 1]
+        n = np.int64(0)
+        sx = np.int64(0)
+        sy = np.int64(0)
+        for i in range(a, e):
+            m = np.int64(x1[i]) - x0[i]
+            n += m
+            sx += (np.int64(x0[i]) + x1[i] - 1) * m
+            sy += np.int64(y[i]) * m
+        total = n * v
+        mean = total / n
+        write_sums(n, mean, mean, deviation(np.float64(n), total, n * (v * v)), w, h, col, out, k)
+        if col[MODE] >= 0:
+            out[col[MODE], k] = v
+        if col[MIN] >= 0:
+            out[col[MIN], k] = v
+            out[col[MAX], k] = v
+        if col[MEDIAN] >= 0:
+            out[col[MEDIAN], k] = v
+        if col[AREA_FRACTION] >= 0:
+            out[col[AREA_FRACTION], k] = share
+        if moments:
+            q = dv * dv
+            s4 = n * (q * q)
+            if s4 >= _EXACT:
+                s4 = 0.0
+                for _ in range(n):
+                    s4 += q * q
+            write_moments(
+                n, mean, n * dv, n * q, n * (dv * q), s4, (sx >> 1) * dv, sy * dv,
+                w, h, xo, yo, flip, col, out, k,
+            )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def measure_integers(
+    plane, start, x0, x1, y, chosen, l0, l1, low, high, col, out, w, h, xo, yo, flip
+):
+    """Fill the grey columns of particles chosen[l0:l1] from an uncalibrated plane.
+
+    plane: (height, width) uint8 or uint16. low, high: the band of %Area. The mode is the lowest
+    of the most frequent values: the largest key (count, then smaller value).
+    """
+    bins = 256 if plane.itemsize == 1 else 65536
+    width = plane.shape[1]
+    flat = plane.reshape(-1)
+    values = np.empty(1024, plane.dtype)
+    hist = np.zeros(bins + 16, np.int32)
+    coarse = np.zeros(512, np.int32)
+    moments = col[SKEW] >= 0 or col[KURT] >= 0
+    centre = col[XM] >= 0
+    share = col[AREA_FRACTION] >= 0
+    for k in range(l0, l1):
+        a = start[chosen[k]]
+        e = start[chosen[k] + 1]
+        n = np.int64(0)
+        for i in range(a, e):
+            n += np.int64(x1[i]) - x0[i]
+        if n + 32 > len(values):
+            values = np.empty(n + n // 2 + 32, plane.dtype)
+        gather(flat, width, x0, x1, y, a, e, values)
+        s1 = np.int64(0)
+        sx = np.int64(0)
+        sy = np.int64(0)
+        d = 0
+        for i in range(a, e):
+            x = np.int64(x0[i])
+            stop = np.int64(x1[i])
+            r = np.int64(0)
+            while x < stop:
+                m = min(32, stop - x)
+                q = sums32(values, d, m)
+                s = q & 0xFFFFFFFF
+                r += s
+                sx += (q >> 32) + x * s
+                d += m
+                x += 32
+            s1 += r
+            sy += y[i] * r
+        first = values[0]
+        lo_v = first
+        hi_v = first
+        for d in range(n):
+            lo_v = min(lo_v, values[d])
+            hi_v = max(hi_v, values[d])
+        lo = np.int64(lo_v)
+        hi = np.int64(hi_v)
+        top = np.float64(hi)
+        s2 = 0.0
+        s3 = 0.0
+        s4 = 0.0
+        h2 = 0.0
+        by_histogram = n * top * top >= _EXACT
+        small = bins == 256 and n * top * top * top * top < _EXACT
+        key = np.int64(0)
+        median = np.int64(0)
+        if small:
+            if lo == hi:
+                hist[lo] = n
+            else:
+                for d in range(n):
+                    hist[values[d]] += 1
+            i2 = np.int64(0)
+            i3 = np.int64(0)
+            i4 = np.int64(0)
+            for v in range(lo, hi + 1):
+                c = np.int64(hist[v])
+                q = v * v
+                i2 += c * q
+                i3 += c * q * v
+                i4 += c * q * q
+                key = max(key, c << 16 | (65535 - v))
+            s2 = np.float64(i2)
+            s3 = np.float64(i3)
+            s4 = np.float64(i4)
+            h2 = s2
+            if col[MEDIAN] >= 0:
+                median = _rank(hist, lo, n, 0)
+            inside = n
+            if share:
+                inside = np.int64(0)
+                for v in range(max(lo, low), min(hi, high) + 1):
+                    inside += hist[v]
+            for v in range(lo, hi + 1):
+                hist[v] = 0
+        else:
+            if moments or not by_histogram:
+                for d in range(n):
+                    f = np.float64(values[d])
+                    q = f * f
+                    s2 += q
+                    s3 += f * q
+                    s4 += q * q
+            h2 = s2
+            if col[MODE] >= 0 or col[MEDIAN] >= 0 or by_histogram:
+                for d in range(n):
+                    v = np.int64(values[d])
+                    c = np.int64(hist[v]) + 1
+                    hist[v] = c
+                    coarse[v >> 8] += 1
+                    key = max(key, c << 16 | (65535 - v))
+                t = lo >> 8
+                below = np.int64(0)
+                while 2 * (below + coarse[t]) <= n:
+                    below += coarse[t]
+                    t += 1
+                median = _rank(hist, t << 8, n, below)
+                if by_histogram:
+                    h2 = 0.0
+                    for v in range(lo, hi + 1):
+                        h2 += np.float64(v) * np.float64(v) * hist[v]
+                for t in range(lo >> 8, (hi >> 8) + 1):
+                    coarse[t] = 0
+                if n < hi - lo:
+                    for d in range(n):
+                        hist[values[d]] = 0
+                else:
+                    for v in range(lo, hi + 1):
+                        hist[v] = 0
+            inside = n
+            if share and (lo < low or hi > high):
+                inside = np.int64(0)
+                for d in range(n):
+                    inside += low <= values[d] <= high
+        total = np.float64(s1)
+        mean = total / n
+        write_sums(n, mean, mean, deviation(np.float64(n), total, h2), w, h, col, out, k)
+        if col[MODE] >= 0:
+            out[col[MODE], k] = 65535 - (key & 65535)
+        if col[MIN] >= 0:
+            out[col[MIN], k] = lo
+            out[col[MAX], k] = hi
+        if col[MEDIAN] >= 0:
+            out[col[MEDIAN], k] = median
+        if share:
+            out[col[AREA_FRACTION], k] = inside * 100.0 / n
+        if moments or centre:
+            gx = np.float64(sx)
+            gy = np.float64(sy)
+            if bins == 256 and s1 == 0:  # ImageJ adds Double.MIN_VALUE to 8-bit values
+                total = n * _TINY
+                gx = 0.0
+                gy = 0.0
+                for i in range(a, e):
+                    m = np.int64(x1[i]) - x0[i]
+                    gx += (((np.int64(x0[i]) + x1[i] - 1) * m) >> 1) * _TINY
+                    gy += (np.int64(y[i]) * m) * _TINY
+            elif max(gx, gy) >= _EXACT:
+                gx = 0.0
+                gy = 0.0
+                d = 0
+                for i in range(a, e):
+                    for x in range(x0[i], x1[i]):
+                        gx += x * np.float64(values[d])
+                        gy += y[i] * np.float64(values[d])
+                        d += 1
+            write_moments(
+                n, mean, total, s2, s3, s4, gx, gy, w, h, xo, yo, flip, col, out, k
+            )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def measure_calibrated(
+    plane, start, x0, x1, y, chosen, l0, l1, table, medians, low, high, count,
+    col, out, w, h, xo, yo, flip,
+):  # fmt: skip
+    """Fill the grey columns from raw values with a calibration table.
+
+    table: float32, per raw value; medians: float64, the same before rounding to float; count:
+    pixels whose calibrated value is a number (8-bit), out; all sums in ImageJ's order.
+    """
+    byte = plane.itemsize == 1
+    width = plane.shape[1]
+    flat = plane.reshape(-1)
+    values = np.empty(1024, plane.dtype)
+    hist = np.zeros(len(table) + 16, np.int64)
+    for k in range(l0, l1):
+        a = start[chosen[k]]
+        e = start[chosen[k] + 1]
+        n = np.int64(0)
+        for i in range(a, e):
+            n += np.int64(x1[i]) - x0[i]
+        if n > len(values):
+            values = np.empty(n + n // 2, plane.dtype)
+        gather(flat, width, x0, x1, y, a, e, values)
+        lo = np.int64(values[0])
+        hi = lo
+        for d in range(n):
+            v = np.int64(values[d])
+            lo = min(lo, v)
+            hi = max(hi, v)
+            hist[v] += 1
+        counted = np.int64(0)
+        total = 0.0
+        raw = 0.0
+        squares = 0.0
+        most = np.int64(0)
+        mode = np.int64(0)
+        least = 1.7976931348623157e308
+        greatest = -1.7976931348623157e308
+        inside = np.int64(0)
+        for v in range(lo, hi + 1):
+            c = hist[v]
+            value = np.float64(table[v])
+            if byte and (c == 0 or value != value):
+                continue
+            counted += c
+            total += value * c
+            raw += np.float64(v) * c
+            squares += (value * value) * c
+            if c > most:
+                most = c
+                mode = v
+        for v in range(lo, hi + 1):
+            if hist[v] > 0:
+                value = np.float64(table[v])
+                if value < least:
+                    least = value
+                if value > greatest:
+                    greatest = value
+                if low <= v <= high:
+                    inside += hist[v]
+        mean = total / counted
+        raw_mean = raw / counted if byte else mean
+        count[k] = counted
+        std = deviation(np.float64(counted), total, squares)
+        write_sums(counted, mean, raw_mean, std, w, h, col, out, k)
+        if col[MODE] >= 0:
+            out[col[MODE], k] = table[mode]
+        if col[MIN] >= 0:
+            out[col[MIN], k] = least if counted > 0 else np.nan
+            out[col[MAX], k] = greatest if counted > 0 else np.nan
+        if col[MEDIAN] >= 0:
+            v = lo - 1
+            cumulative = np.int64(0)
+            while True:
+                v += 1
+                cumulative += hist[v]
+                if 2 * cumulative > counted or v >= len(table) - 1:
+                    break
+            out[col[MEDIAN], k] = medians[v] if counted > 0 else np.nan
+        if col[AREA_FRACTION] >= 0:
+            out[col[AREA_FRACTION], k] = inside * 100.0 / n
+        for v in range(lo, hi + 1):
+            hist[v] = 0
+        if col[SKEW] >= 0 or col[KURT] >= 0 or col[XM] >= 0:
+            s1 = 0.0
+            s2 = 0.0
+            s3 = 0.0
+            s4 = 0.0
+            sx = 0.0
+            sy = 0.0
+            d = 0
+            for i in range(a, e):
+                for x in range(x0[i], x1[i]):
+                    f = np.float64(table[values[d]])
+                    d += 1
+                    if byte:
+                        f += _TINY
+                    q = f * f
+                    s1 += f
+                    s2 += q
+                    s3 += f * q
+                    s4 += q * q
+                    sx += x * f
+                    sy += y[i] * f
+            write_moments(
+                counted, mean, s1, s2, s3, s4, sx, sy, w, h, xo, yo, flip, col, out, k
+            )  # fmt: skip

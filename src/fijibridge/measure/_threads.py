@@ -1,0 +1,46 @@
+"""Plain threads over kernels that let go of the GIL."""
+
+from __future__ import annotations
+
+import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["each", "thread_count"]
+
+#: More threads than this gain nothing: memory is the limit.
+MAX_THREADS = 8
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="fijibridge-measure")
+
+
+@functools.cache
+def _processors() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
+
+
+def thread_count(asked: int | None, work: int, least: int) -> int:
+    """Return how many threads to use: at most one for each `least` units of work."""
+    wanted = min(_processors(), MAX_THREADS) if asked is None else max(asked, 1)
+    return max(1, min(wanted, work // least))
+
+
+def each(job: Callable[[int], object], count: int) -> None:
+    """Run job(0) .. job(count - 1) at the same time, the last one in this thread."""
+    if count == 1:
+        job(0)
+        return
+    waiting = [_pool().submit(job, k) for k in range(count - 1)]
+    job(count - 1)
+    for future in waiting:
+        future.result()

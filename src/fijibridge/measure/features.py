@@ -1,0 +1,242 @@
+"""Measured columns of particles: ImageJ's Set Measurements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fijibridge.measure._threads import each, thread_count
+from fijibridge.measure.particle_settings import COLUMN_ORDER
+from fijibridge.measure.tracing import split
+
+if TYPE_CHECKING:
+    from fijibridge.measure.planes import Calibration
+    from fijibridge.measure.tracing import Particles
+
+__all__ = ["Greys", "measure_particles", "pixel_counts", "roi_perimeters"]
+
+#: Headings in the order of the kernels' column numbers.
+SHAPE_HEADINGS = (
+    "Area", "X", "Y", "Perim.", "BX", "BY", "Width", "Height", "Major", "Minor", "Angle", "Circ.",
+    "Feret", "FeretX", "FeretY", "FeretAngle", "MinFeret", "AR", "Round", "Solidity",
+    "XStart", "YStart",
+)  # fmt: skip
+GREY_HEADINGS = (
+    "Mean", "StdDev", "Mode", "Min", "Max", "XM", "YM", "IntDen", "Median", "Skew", "Kurt",
+    "%Area", "RawIntDen",
+)  # fmt: skip
+#: The first row of `out` takes what ImageJ computes along but nobody asked for.
+_TOGETHER = ("Circ.", "AR", "Round", "Solidity")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Greys:
+    """Where the pixel values come from.
+
+    Parameters
+    ----------
+    plane
+        (y, x) uint8, uint16 or float32.
+    table
+        Calibrated value of each raw value, float32, or None.
+    curve
+        The same in float64 (ImageJ's medians do not pass through float).
+    band
+        Threshold in force in that plane for %Area, or None = what is not 0.
+    constant
+        The one 8-bit value that all particle pixels have, when that is known.
+    """
+
+    plane: np.ndarray
+    table: np.ndarray | None = None
+    curve: np.ndarray | None = None
+    band: tuple[float, float] | None = None
+    constant: int | None = None
+
+    @property
+    def may_skip_pixels(self) -> bool:
+        """Whether pixels exist that ImageJ does not count: NaN, infinite."""
+        if self.plane.dtype.kind == "f":
+            return not bool(np.isfinite(self.plane).all())
+        return self.table is not None and bool(np.isnan(self.table).any())
+
+
+def roi_perimeters(found: Particles, threads: int | None) -> np.ndarray:
+    """Return the uncalibrated perimeter of every particle, as the circularity filter sees it."""
+    from fijibridge.measure._kernels.shapes import perimeters
+
+    out = np.empty(len(found))
+    loops = found.loops
+    parts = thread_count(threads, len(found.x0), 8192)
+    cut = split(found.start, parts)
+    each(
+        lambda t: perimeters(
+            loops.roi_start, loops.kinds, loops.loop_start, loops.loop_size, loops.x, loops.y,
+            cut[t], cut[t + 1], 1.0, 1.0, out,
+        ),
+        parts,
+    )  # fmt: skip
+    return out
+
+
+def pixel_counts(found: Particles, greys: Greys) -> np.ndarray:
+    """Return how many pixels of each particle ImageJ counts."""
+    if not greys.may_skip_pixels:
+        return found.area
+    from fijibridge.measure._kernels.floats import count_finite
+
+    plane = greys.plane
+    if greys.table is not None:
+        plane = np.where(np.isnan(greys.table), np.float32(np.nan), np.float32(0))[plane]
+    count = np.empty(len(found), np.int64)
+    count_finite(plane, found.start, found.x0, found.x1, found.y, 0, len(found), count)
+    return count
+
+
+def measure_particles(
+    found: Particles,
+    chosen: np.ndarray,
+    counts: np.ndarray,
+    greys: Greys,
+    headings: tuple[str, ...],
+    *,
+    calibration: Calibration,
+    outline_calibration: Calibration,
+    invert_y: bool = False,
+    threads: int | None = None,
+) -> dict[str, np.ndarray]:
+    """Measure particles.
+
+    Parameters
+    ----------
+    found
+        All particles of a plane.
+    chosen
+        (n,) numbers of those to measure, ascending.
+    counts
+        From `pixel_counts`, for all particles.
+    greys
+        Where pixel values come from.
+    headings
+        Columns wanted; XStart and YStart are among the possible ones.
+    calibration
+        Of the image the values come from: areas, positions, ellipses.
+    outline_calibration
+        Of the image the outlines come from: perimeters and Feret diameters.
+    invert_y
+        y counts from the bottom.
+    threads
+        How many; the result does not depend on it.
+
+    Returns
+    -------
+    Heading -> (n,) float64, in the order of `headings`.
+    """
+    wanted = [h for h in (*COLUMN_ORDER, "XStart", "YStart") if h in headings]
+    extra = [h for h in _TOGETHER if any(s in headings for s in _TOGETHER) and h not in wanted]
+    place = {h: k for k, h in enumerate([*wanted, *extra])}
+    out = np.empty((max(len(place), 1), len(chosen)))
+    shape_columns = np.array([place.get(h, -1) for h in SHAPE_HEADINGS])
+    grey_columns = np.array([place.get(h, -1) for h in GREY_HEADINGS])
+    if len(chosen) == 0:
+        return {h: out[place[h]] for h in headings}
+    flip = found_height(greys) + 1 if invert_y else 0
+    number = counts[chosen].astype(np.float64)
+    weights = np.diff(found.start)[chosen]
+    ends = np.concatenate([[0], np.cumsum(weights)])
+    parts = thread_count(threads, int(ends[-1]), 4096)
+    cut = split(ends, parts)
+    centroids = np.empty((0, 2))
+    if (
+        greys.plane.dtype.kind == "f"
+        and place.keys() & {"X"}
+        and not np.array_equal(counts, found.area)
+    ):
+        centroids = np.empty((len(chosen), 2))
+    if (grey_columns >= 0).any() or len(centroids):
+        _measure_greys(
+            found, chosen, greys, grey_columns, out, calibration, flip, centroids, cut, parts
+        )
+    if (shape_columns >= 0).any():
+        from fijibridge.measure._kernels.shapes import measure_shapes
+
+        c, o, loops = calibration, outline_calibration, found.loops
+        each(
+            lambda t: measure_shapes(
+                found.start, found.x0, found.x1, found.y, found.box,
+                loops.roi_start, loops.kinds, loops.loop_start, loops.loop_size, loops.x, loops.y,
+                found.seeds, chosen, cut[t], cut[t + 1], number, centroids, shape_columns, out,
+                c.width, c.height, o.width, o.height, c.x_origin, c.y_origin, flip,
+            ),
+            parts,
+        )  # fmt: skip
+    return {h: out[place[h]] for h in headings}
+
+
+def found_height(greys: Greys) -> int:
+    """Return the height of the image, for y counted from the bottom."""
+    return int(greys.plane.shape[0])
+
+
+def _measure_greys(
+    found: Particles,
+    chosen: np.ndarray,
+    greys: Greys,
+    col: np.ndarray,
+    out: np.ndarray,
+    calibration: Calibration,
+    flip: int,
+    centroids: np.ndarray,
+    cut: np.ndarray,
+    parts: int,
+) -> None:
+    from fijibridge.measure._kernels import floats
+    from fijibridge.measure._kernels import greys as kernels
+
+    c = calibration
+    runs = (found.start, found.x0, found.x1, found.y, chosen)
+    end = (col, out, c.width, c.height, c.x_origin, c.y_origin, flip)
+    plane = greys.plane
+    if greys.constant is not None:
+        share = 100.0 if greys.band is not None or greys.constant != 0 else 0.0
+        value = greys.constant
+        each(
+            lambda t: kernels.measure_constant(*runs, cut[t], cut[t + 1], value, share, *end),
+            parts,
+        )
+        return
+    if plane.dtype.kind == "f":
+        low, high = np.float32(0), np.float32(0)
+        if greys.band is not None:
+            with np.errstate(over="ignore"):
+                low, high = np.float32(greys.band[0]), np.float32(greys.band[1])
+        nonzero = greys.band is None
+        each(
+            lambda t: floats.measure_floats(
+                plane, *runs, cut[t], cut[t + 1], low, high, nonzero, centroids, *end
+            ),
+            parts,
+        )
+        return
+    top = int(np.iinfo(plane.dtype).max)
+    first, last = 1, top
+    if greys.band is not None:
+        # ImageJ rounds the threshold for %Area: floor(x + 0.5)
+        first, last = (int(np.floor(np.clip(v, -1, 1e6) + 0.5)) for v in greys.band)
+    if greys.table is None:
+        each(
+            lambda t: kernels.measure_integers(plane, *runs, cut[t], cut[t + 1], first, last, *end),
+            parts,
+        )
+        return
+    table = greys.table
+    curve = table.astype(np.float64) if greys.curve is None else greys.curve
+    counted = np.empty(len(chosen), np.int64)
+    each(
+        lambda t: kernels.measure_calibrated(
+            plane, *runs, cut[t], cut[t + 1], table, curve, first, last, counted, *end
+        ),
+        parts,
+    )

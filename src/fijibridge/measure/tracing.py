@@ -1,0 +1,336 @@
+"""Particles of one plane: which pixels, which outlines, in the order in which ImageJ finds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fijibridge.measure._threads import each, thread_count
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import DTypeLike
+
+__all__ = ["Loops", "Particles", "Scan", "find_particles", "scan_rows"]
+
+#: Rows per strip, at least, when several threads share a plane.
+MIN_STRIP = 64
+#: Vertices up to here fit 16 bits.
+INT16_MAX = 32766
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loops:
+    """Outlines of particles: see `model.rois.Outlines` for the fields."""
+
+    x: np.ndarray
+    y: np.ndarray
+    loop_start: np.ndarray
+    loop_size: np.ndarray
+    roi_start: np.ndarray
+    kinds: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Particles:
+    """Particles of a plane as runs of pixels, grouped by particle, in raster order.
+
+    Parameters
+    ----------
+    start
+        (n + 1,) first run of each particle.
+    x0, x1, y
+        Per run: x0 <= x < x1 in row y.
+    box
+        (n, 4) x, y, width, height of the outlines.
+    area
+        (n,) pixels.
+    loops
+        Outlines.
+    keep
+        (n,) bool, or empty = all: not excluded by a selection.
+    seeds
+        (n, 2) x, y of the pixel a particle was found at, or empty = its first one.
+    values
+        (n,) labels of a label image, or empty.
+    """
+
+    start: np.ndarray
+    x0: np.ndarray
+    x1: np.ndarray
+    y: np.ndarray
+    box: np.ndarray
+    area: np.ndarray
+    loops: Loops
+    keep: np.ndarray
+    seeds: np.ndarray
+    values: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.start) - 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scan:
+    """Marks of where the rows of a plane go in and out of a band of values."""
+
+    bits: np.ndarray
+    row: np.ndarray
+    width: int
+
+
+def _bounds(total: int, parts: int) -> list[int]:
+    return [total * t // parts for t in range(parts + 1)]
+
+
+def coordinate_type(height: int, width: int) -> DTypeLike:
+    """Return the type of vertices: int16 where they fit."""
+    return np.int16 if max(height, width) <= INT16_MAX else np.int32
+
+
+def band_limits(
+    dtype: np.dtype[np.generic], low: float, high: float
+) -> tuple[object, object] | None:
+    """Return the smallest and largest pixel value v with low <= v <= high, or None."""
+    if dtype.kind == "u":
+        top = np.iinfo(dtype).max
+        first, last = max(np.ceil(low), 0), min(np.floor(high), top)
+        return None if first > last else (dtype.type(first), dtype.type(last))
+    with np.errstate(over="ignore"):
+        first, last = np.float32(low), np.float32(high)
+    if float(first) < low:
+        first = np.nextafter(first, np.float32(np.inf))
+    if float(last) > high:
+        last = np.nextafter(last, np.float32(-np.inf))
+    return None if first > last else (first, last)
+
+
+def scan_rows(
+    height: int,
+    width: int,
+    rows: Callable[[int, int], np.ndarray],
+    band: tuple[object, object],
+    *,
+    step: int,
+    threads: int,
+) -> Scan:
+    """Mark a plane that is read strip by strip.
+
+    Parameters
+    ----------
+    height, width
+        Of the plane.
+    rows
+        (first, stop) -> those rows, (stop - first, width) contiguous.
+    band
+        From `band_limits`.
+    step
+        Rows per strip.
+    threads
+        How many strips at a time.
+    """
+    from fijibridge.measure._kernels.runs import mark
+
+    bits = np.empty((height, (width + 63) // 64), np.uint64)
+    row = np.zeros(height + 1, np.int64)
+    strips = -(-height // step)
+
+    def job(t: int) -> None:
+        for k in range(t, strips, threads):
+            first = k * step
+            mark(rows(first, min(first + step, height)), *band, first, bits, row[1:])
+
+    each(job, min(threads, strips))
+    np.cumsum(row, out=row)
+    return Scan(bits, row, width)
+
+
+def find_particles(
+    scan: Scan, *, four: bool, include: bool, composite: bool, threads: int | None = None
+) -> Particles:
+    """Connect the runs of a scan and trace outlines.
+
+    Parameters
+    ----------
+    scan
+        From `scan_rows`.
+    four
+        4-connected, holes included.
+    include
+        Fill holes.
+    composite
+        Outlines with holes.
+    threads
+        How many; the result does not depend on it.
+    """
+    from fijibridge.measure._kernels import runs
+    from fijibridge.measure._kernels.holes import fill_holes
+
+    row = scan.row
+    height = len(row) - 1
+    count = int(row[height])
+    parts = thread_count(threads, height, MIN_STRIP)
+    bounds = np.array(_bounds(height, parts))
+    edge = np.empty(2 * count + runs.EDGE_SPARE, np.int32)
+    each(lambda t: runs.expand(scan.bits, scan.width, bounds[t], bounds[t + 1], row, edge), parts)
+    include = include or four
+    if include:
+        row = row.copy()
+        count = fill_holes(row, edge, four)
+    apart = int(four)
+    label = np.empty(count, np.int32)
+    parents = np.empty(count, np.int32)
+    found = np.zeros(parts, np.int64)
+    each(
+        lambda t: runs.link(bounds[t], bounds[t + 1], row, edge, apart, label, parents, found, t),
+        parts,
+    )
+    del parents
+    offset, place, start = runs.join(bounds, row, edge, apart, label, found)
+    kind = coordinate_type(height, scan.width)
+    x0, x1, y = (np.empty(count, kind) for _ in range(3))
+    each(
+        lambda t: runs.group(
+            bounds[t], bounds[t + 1], row, edge, label, place[offset[t] :], x0, x1, y
+        ),
+        parts,
+    )
+    del edge, label
+    return trace_particles(
+        start, x0, x1, y, apart=apart, composite=composite and not include, threads=threads
+    )
+
+
+def split(start: np.ndarray, parts: int) -> np.ndarray:
+    """Return bounds that cut particles into `parts` ranges with about as many runs each."""
+    cut = np.searchsorted(start, _bounds(int(start[-1]), parts))
+    cut[0], cut[-1] = 0, len(start) - 1
+    return cut
+
+
+def trace_particles(
+    start: np.ndarray,
+    x0: np.ndarray,
+    x1: np.ndarray,
+    y: np.ndarray,
+    *,
+    apart: int,
+    composite: bool,
+    threads: int | None = None,
+) -> Particles:
+    """Trace the outlines of grouped runs."""
+    from fijibridge.measure._kernels.composites import trace_composites
+    from fijibridge.measure._kernels.outlines import trace
+
+    n = len(start) - 1
+    count = len(x0)
+    parts = thread_count(threads, count, 4096)
+    cut = split(start, parts)
+    vx, vy = np.empty(4 * count, x0.dtype), np.empty(4 * count, x0.dtype)
+    first, size = np.empty(n, np.int64), np.empty(n, np.int32)
+    box, area = np.empty((n, 4), np.int32), np.empty(n, np.int64)
+    kinds = np.zeros(n, np.uint8)
+    each(
+        lambda t: trace(
+            start, x0, x1, y, apart, cut[t], cut[t + 1], vx, vy, first, size, box, area
+        ),
+        parts,
+    )
+    roi_start = np.arange(n + 1)
+    if composite:
+        first, size = np.empty(count, np.int64), np.empty(count, np.int32)
+        loops = np.empty(n, np.int64)
+        each(
+            lambda t: trace_composites(
+                start, x0, x1, y, box, cut[t], cut[t + 1], vx, vy, first, size, loops, kinds
+            ),
+            parts,
+        )
+        first, size, roi_start = _packed(start, first, size, loops)
+    nothing = np.empty(0, np.bool_)
+    return Particles(
+        start, x0, x1, y, box, area, Loops(vx, vy, first, size, roi_start, kinds),
+        nothing, np.empty((0, 2), np.int64), np.empty(0, np.int64),
+    )  # fmt: skip
+
+
+def _packed(
+    start: np.ndarray, first: np.ndarray, size: np.ndarray, loops: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Close the gaps between the loops of particles: they begin at start[p]."""
+    roi_start = np.zeros(len(loops) + 1, np.int64)
+    np.cumsum(loops, out=roi_start[1:])
+    pick = np.arange(roi_start[-1]) + np.repeat(start[:-1] - roi_start[:-1], loops)
+    return first[pick], size[pick], roi_start
+
+
+def find_literally(
+    plane: np.ndarray,
+    levels: tuple[float, float],
+    *,
+    fill: float,
+    frame: tuple[int, int, int, int],
+    include: bool,
+    four: bool,
+    exclude: bool,
+    selection: tuple[np.ndarray, int, int] | None,
+    only_first: bool,
+    composite: bool,
+) -> Particles:
+    """Find particles as ImageJ does, pixel by pixel; see `_kernels.literal`.
+
+    Parameters
+    ----------
+    plane
+        (height, width) uint8, uint16 or float32, prepared as ImageJ prepares it.
+    levels
+        Threshold.
+    fill
+        The value that erases a particle.
+    frame
+        (x, y, width, height) to scan.
+    include, four, exclude, composite
+        See `ParticleSettings`.
+    selection
+        (mask, x0, y0) of the selection that particles must lie in.
+    only_first
+        Stop after one particle.
+    """
+    from fijibridge.measure._kernels.composites import trace_composites
+    from fijibridge.measure._kernels.literal import analyze_literally
+
+    mask, sx, sy = selection or (np.zeros((0, 0), np.bool_), 0, 0)
+    start, x0, x1, y, vertex_start, vx, vy, box, keep, seeds = analyze_literally(
+        plane.copy(), *levels, plane.dtype.type(fill), plane.dtype.kind == "u",
+        np.array(frame, np.int64), include or four, four, exclude,
+        np.ascontiguousarray(mask), sx, sy, only_first,
+    )  # fmt: skip
+    n = len(start) - 1
+    kind = coordinate_type(*plane.shape)
+    x0, x1, y = x0.astype(kind), x1.astype(kind), y.astype(kind)
+    area = (
+        np.add.reduceat(np.append(x1.astype(np.int64) - x0, 0), start[:-1])
+        if n
+        else np.empty(0, np.int64)
+    )
+    kinds = np.zeros(n, np.uint8)
+    first, size, roi_start = (
+        vertex_start[:-1],
+        np.diff(vertex_start).astype(np.int32),
+        np.arange(n + 1),
+    )
+    vx, vy = vx.astype(kind), vy.astype(kind)
+    box = box.astype(np.int32)
+    if composite and not (include or four):
+        vx, vy = np.empty(4 * len(x0), kind), np.empty(4 * len(x0), kind)
+        first, size = np.empty(len(x0), np.int64), np.empty(len(x0), np.int32)
+        loops = np.empty(n, np.int64)
+        trace_composites(start, x0, x1, y, box, 0, n, vx, vy, first, size, loops, kinds)
+        first, size, roi_start = _packed(start, first, size, loops)
+    return Particles(
+        start, x0, x1, y, box, area, Loops(vx, vy, first, size, roi_start, kinds),
+        keep, seeds, np.empty(0, np.int64),
+    )  # fmt: skip

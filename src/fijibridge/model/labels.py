@@ -48,7 +48,8 @@ class LabelImage(Image):
         """
         data = np.asarray(array)
         if data.dtype.kind == "f":
-            whole = np.isfinite(data) & (data == np.floor(data))
+            with np.errstate(invalid="ignore"):  # signalling NaNs
+                whole = np.isfinite(data) & (data == np.floor(data))
             if not whole.all():
                 bad = data[~whole].flat[0]
                 raise SettingsError(

@@ -3,8 +3,7 @@
 A pixel belongs to an ROI when its centre is inside the outline; a centre exactly on a left or upper
 border is outside or inside as ImageJ decides, and the rounding of its floats is followed.
 
-Source: ij.gui.Roi, OvalRoi, PolygonRoi, ShapeRoi (getMask), ij.process.PolygonFiller, and
-java.awt.geom for rounded corners.
+Source: ij.gui.Roi, OvalRoi, PolygonRoi, ShapeRoi (getMask), ij.process.PolygonFiller.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fijibridge.errors import SettingsError
+from fijibridge.measure.curves import ellipse, rotated_rectangle, rounded_rectangle, spline
 from fijibridge.model.rois import AREA_KINDS
 
 if TYPE_CHECKING:
@@ -22,17 +22,16 @@ if TYPE_CHECKING:
 
     from fijibridge.model.rois import Roi
 
-__all__ = ["roi_mask"]
+__all__ = ["roi_box", "roi_mask"]
 
 Window = tuple[int, int, int, int]
 Box = tuple[int, int, int, int]
+#: x in the first row, first row, end row, slope of each edge
+Edges = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 #: Largest mask in pixels, and largest coordinate: ImageJ's own are 32-bit integers.
 MAX_PIXELS = 1 << 31
 MAX_COORDINATE = float(1 << 31)
-#: ImageJ's flatness of curves in masks, and the depth to which java.awt.geom halves them.
-FILL_FLATNESS = 0.01
-MAX_HALVINGS = 10
 #: Subtypes whose vertices ImageJ keeps relative to the whole pixel left above them.
 _WHOLE_BASE = frozenset({"ellipse", "rotated rectangle"})
 
@@ -73,14 +72,24 @@ def roi_mask(roi: Roi, *, within: Window | None = None) -> tuple[np.ndarray, int
             f"Kinds with an area are {', '.join(sorted(AREA_KINDS))}.",
             "Leave it out, or make it an area first (ImageJ: Edit > Selection > Line to Area).",
         )
-    if roi.kind in ("rectangle", "oval"):
-        return _from_bounds(roi, within)
-    if roi.kind == "composite":
-        return _composite(roi.paths, roi.name, within)
-    points = roi.points
-    if points.dtype.kind in "iu":
-        return _whole_polygon(points, roi.name, within)
-    return _float_polygon(points, roi, within)
+    box, edges = _shape(roi)
+    x, y, w, h = _window(box, within, roi.name)
+    if edges is not None:
+        return _fill(edges, box, (x, y, w, h)), x, y
+    if roi.kind == "oval":
+        return _oval(box, (x, y, w, h)), x, y
+    return np.ones((h, w), np.bool_), x, y
+
+
+def roi_box(roi: Roi) -> Box:
+    """Return (x, y, width, height) of the pixels an area ROI may enclose, as ImageJ rounds them.
+
+    Raises
+    ------
+    SettingsError
+        For coordinates that are not finite or beyond 2**31.
+    """
+    return _shape(roi)[0]
 
 
 def _check(values: np.ndarray, name: str) -> None:
@@ -107,30 +116,46 @@ def _window(box: Box, within: Window | None, name: str) -> Box:
     return x, y, w, h
 
 
-def _from_bounds(roi: Roi, within: Window | None) -> tuple[np.ndarray, int, int]:
-    """Rectangles and ovals: ImageJ cuts the position to whole pixels and rounds the size up."""
-    fx, fy, fw, fh = (float(v) for v in roi.bounds)
-    _check(np.array([fx, fy, fw, fh]), roi.name)
-    whole = (int(fx), int(fy), max(1, math.ceil(fw)), max(1, math.ceil(fh)))
-    x, y, w, h = _window(whole, within, roi.name)
-    if roi.kind == "oval":
-        # inside: the pixel's centre lies in the ellipse; the operations are in ImageJ's order
-        a, b = whole[2] / 2.0, whole[3] / 2.0
-        xx = np.arange(x - whole[0], x - whole[0] + w) - (a - 0.5)
-        yy = np.arange(y - whole[1], y - whole[1] + h) - (b - 0.5)
-        return (xx * xx / (a * a))[None, :] + (yy * yy / (b * b))[:, None] <= 1.0, x, y
-    if roi.arc_size > 0:
-        outline = _rounded(whole[2], whole[3], roi.arc_size)
-        return _fill(_float_edges(outline, 0.0, 0.0, [len(outline)]), whole, (x, y, w, h))
-    return np.ones((h, w), np.bool_), x, y
-
-
-def _whole_polygon(
-    points: np.ndarray, name: str, within: Window | None
-) -> tuple[np.ndarray, int, int]:
+def _shape(roi: Roi) -> tuple[Box, Edges | None]:
+    """Return the ROI's box and, unless it is an oval or a plain rectangle, its edges."""
+    if roi.kind in ("rectangle", "oval"):
+        # ImageJ cuts the position to whole pixels and rounds the size up, to 1 at least
+        fx, fy, fw, fh = (float(v) for v in roi.bounds)
+        _check(np.array([fx, fy, fw, fh]), roi.name)
+        box = (int(fx), int(fy), max(1, math.ceil(fw)), max(1, math.ceil(fh)))
+        if roi.kind == "rectangle" and roi.arc_size > 0:
+            outline = rounded_rectangle(box[2], box[3], roi.arc_size)
+            return box, _float_edges(outline, np.zeros(2), [len(outline)])
+        return box, None
+    if roi.kind == "composite":
+        return _composite(roi.paths, roi.name)
+    points = roi.points
+    _check(points, roi.name)
+    if roi.subtype in _WHOLE_BASE and len(roi.parameters) == 5:
+        numbers = [float(v) for v in roi.parameters]
+        _check(np.array(numbers), roi.name)
+        points = (ellipse if roi.subtype == "ellipse" else rotated_rectangle)(*numbers)
+    elif roi.spline and len(points) > 2:
+        points = spline(points, roi.kind)
+        _check(points, roi.name)
     if not len(points):
-        return np.zeros((0, 0), np.bool_), 0, 0
-    _check(points, name)
+        return (0, 0, 0, 0), None
+    if points.dtype.kind in "iu":
+        return _whole_polygon(points)
+    return _float_polygon(points, whole_base=roi.subtype in _WHOLE_BASE)
+
+
+def _oval(box: Box, window: Box) -> np.ndarray:
+    """Pixels whose centre lies in the ellipse; the operations are in ImageJ's order."""
+    x, y, w, h = window
+    a, b = box[2] / 2.0, box[3] / 2.0
+    xx = np.arange(x - box[0], x - box[0] + w) - (a - 0.5)
+    yy = np.arange(y - box[1], y - box[1] + h) - (b - 0.5)
+    inside: np.ndarray = (xx * xx / (a * a))[None, :] + (yy * yy / (b * b))[:, None] <= 1.0
+    return inside
+
+
+def _whole_polygon(points: np.ndarray) -> tuple[Box, Edges]:
     p = points.astype(np.int64)
     low, high = p.min(axis=0), p.max(axis=0)
     box = (int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
@@ -138,23 +163,17 @@ def _whole_polygon(
     stop = np.roll(start, -1, axis=0)
     up = start[:, 1] > stop[:, 1]
     a, b = np.where(up[:, None], stop, start), np.where(up[:, None], start, stop)
-    slanted = a[:, 1] != b[:, 1]
-    a, b = a[slanted], b[slanted]
+    sloped = a[:, 1] != b[:, 1]
+    a, b = a[sloped], b[sloped]
     slope = (b[:, 0] - a[:, 0]).astype(np.float64) / (b[:, 1] - a[:, 1])
-    edges = (a[:, 0] + 0.5 * slope + 1e-8, a[:, 1], b[:, 1], slope)
-    return _fill(edges, box, _window(box, within, name))
+    return box, (a[:, 0] + 0.5 * slope + 1e-8, a[:, 1], b[:, 1], slope)
 
 
-def _float_polygon(
-    points: np.ndarray, roi: Roi, within: Window | None
-) -> tuple[np.ndarray, int, int]:
-    if not len(points):
-        return np.zeros((0, 0), np.bool_), 0, 0
-    _check(points, roi.name)
+def _float_polygon(points: np.ndarray, *, whole_base: bool) -> tuple[Box, Edges]:
     p = points.astype(np.float32)
     low, high = p.min(axis=0), p.max(axis=0)
     base = np.floor(low).astype(np.int64)
-    if roi.subtype in _WHOLE_BASE:
+    if whole_base:
         relative = p - base.astype(np.float32)
         offset = np.zeros(2)
         size = ((high - base.astype(np.float32)).astype(np.float64) + 0.5).astype(np.int64)
@@ -164,16 +183,13 @@ def _float_polygon(
         stop = low.astype(np.float64) + (high - low).astype(np.float64)
         size = np.ceil(stop).astype(np.int64) - base
     box = (int(base[0]), int(base[1]), int(size[0]), int(size[1]))
-    edges = _float_edges(relative, float(offset[0]), float(offset[1]), [len(p)])
-    return _fill(edges, box, _window(box, within, roi.name))
+    return box, _float_edges(relative, offset, [len(p)])
 
 
-def _composite(
-    paths: Sequence[np.ndarray], name: str, within: Window | None
-) -> tuple[np.ndarray, int, int]:
+def _composite(paths: Sequence[np.ndarray], name: str) -> tuple[Box, Edges | None]:
     kept = [np.asarray(path, np.float64) for path in paths if len(path)]
     if not kept:
-        return np.zeros((0, 0), np.bool_), 0, 0
+        return (0, 0, 0, 0), None
     p = np.concatenate(kept)
     _check(p, name)
     p = p.astype(np.float32).astype(np.float64)
@@ -181,11 +197,7 @@ def _composite(
     size = np.ceil(p.max(axis=0)).astype(np.int64) - base
     box = (int(base[0]), int(base[1]), int(size[0]), int(size[1]))
     relative = (p - base).astype(np.float32)
-    edges = _float_edges(relative, 0.0, 0.0, [len(path) for path in kept])
-    return _fill(edges, box, _window(box, within, name))
-
-
-Edges = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+    return box, _float_edges(relative, np.zeros(2), [len(path) for path in kept])
 
 
 def _round(values: np.ndarray) -> np.ndarray:
@@ -195,14 +207,12 @@ def _round(values: np.ndarray) -> np.ndarray:
     return rounded
 
 
-def _float_edges(
-    relative: np.ndarray, x_offset: float, y_offset: float, sizes: Sequence[int]
-) -> Edges:
+def _float_edges(relative: np.ndarray, offset: np.ndarray, sizes: Sequence[int]) -> Edges:
     """Edges (x at the first row, first row, end row, slope) of closed float32 paths."""
     stops = np.cumsum(sizes)
     following = np.arange(1, len(relative) + 1)
     following[stops - 1] = stops - np.asarray(sizes)
-    xy = relative.astype(np.float64) + np.array([x_offset, y_offset])
+    xy = relative.astype(np.float64) + offset
     start, stop = xy, xy[following]
     y1, y2 = _round(start[:, 1]), _round(stop[:, 1])
     reaches = (y1 != y2) & ((y1 > 0) | (y2 > 0))
@@ -214,7 +224,7 @@ def _float_edges(
     return a[:, 0] + (y1 - a[:, 1] + 0.5) * slope + 1e-8, y1, y2, slope
 
 
-def _fill(edges: Edges, box: Box, window: Box) -> tuple[np.ndarray, int, int]:
+def _fill(edges: Edges, box: Box, window: Box) -> np.ndarray:
     from fijibridge.measure._kernels.masks import fill_edges
 
     x, y, w, h = window
@@ -223,59 +233,4 @@ def _fill(edges: Edges, box: Box, window: Box) -> tuple[np.ndarray, int, int]:
         order = np.argsort(edges[1], kind="stable")
         ex, y1, y2, slope = (np.ascontiguousarray(part[order]) for part in edges)
         fill_edges(ex, y1, y2, slope, box[2], x - box[0], y - box[1], mask)
-    return mask, x, y
-
-
-def _rounded(width: int, height: int, arc: int) -> np.ndarray:
-    """Outline of a rectangle with rounded corners, flattened as java.awt.geom does: float32."""
-    aw, ah = float(min(width, arc)), float(min(height, arc))
-    angle = math.pi / 4.0
-    a = 1.0 - math.cos(angle)
-    b = math.tan(angle)
-    c = math.sqrt(1.0 + b * b) - 1.0 + a
-    # how far a curve's control points lie from the corner, in arcs
-    k = (1.0 - 4.0 / 3.0 * a * b / c) / 2.0
-    w, h = float(width), float(height)
-    sides = (
-        ((0.0, h - 0.5 * ah), (0.0, h - k * ah), (k * aw, h), (0.5 * aw, h)),
-        ((w - 0.5 * aw, h), (w - k * aw, h), (w, h - k * ah), (w, h - 0.5 * ah)),
-        ((w, 0.5 * ah), (w, k * ah), (w - k * aw, 0.0), (w - 0.5 * aw, 0.0)),
-        ((0.5 * aw, 0.0), (k * aw, 0.0), (0.0, k * ah), (0.0, 0.5 * ah)),
-    )
-    out = [(0.0, 0.5 * ah)]
-    for side in sides:
-        curve = np.array(side, np.float32).astype(np.float64)
-        out.append((float(curve[0, 0]), float(curve[0, 1])))
-        out.extend(_flatten(curve, 0))
-    return np.array(out, np.float32)
-
-
-def _flatten(curve: np.ndarray, depth: int) -> list[tuple[float, float]]:
-    """Points of a cubic curve (4, 2) after its start, no farther than the flatness from it."""
-    if (
-        depth >= MAX_HALVINGS
-        or max(_distance_squared(curve, curve[1]), _distance_squared(curve, curve[2]))
-        < FILL_FLATNESS * FILL_FLATNESS
-    ):
-        return [(float(curve[3, 0]), float(curve[3, 1]))]
-    p0, p1, p2, p3 = curve
-    left, right, middle = (p0 + p1) / 2.0, (p3 + p2) / 2.0, (p1 + p2) / 2.0
-    inner_left, inner_right = (left + middle) / 2.0, (right + middle) / 2.0
-    centre = (inner_left + inner_right) / 2.0
-    return _flatten(np.stack([p0, left, inner_left, centre]), depth + 1) + _flatten(
-        np.stack([centre, inner_right, right, p3]), depth + 1
-    )
-
-
-def _distance_squared(curve: np.ndarray, point: np.ndarray) -> float:
-    """Squared distance of a point from the segment between the curve's ends."""
-    dx, dy = curve[3] - curve[0]
-    px, py = point - curve[0]
-    along = px * dx + py * dy
-    projected = 0.0
-    if along > 0.0:
-        px, py = dx - px, dy - py
-        along = px * dx + py * dy
-        if along > 0.0:
-            projected = along * along / (dx * dx + dy * dy)
-    return max(0.0, float(px * px + py * py - projected))
+    return mask

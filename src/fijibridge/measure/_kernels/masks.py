@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-#: Rows an edge is walked by repeated addition; ImageJ's own files hold 65,535 rows at most.
-WALK = 1 << 20
+#: Edges are walked by repeated addition, as ImageJ does, while they take so many rows together.
+WALK = 1 << 26
 
 
 @njit(cache=True, nogil=True)
@@ -26,6 +26,7 @@ def fill_edges(ex, ey1, ey2, slope, width, col, row, mask):
     high = min(width, col + mask.shape[1])
     active = np.empty(n, np.int64)
     at = np.empty(n, np.float64)
+    far = np.sum(ey2 - ey1) > WALK
     count = 0
     following = 0
     y = row
@@ -41,7 +42,7 @@ def fill_edges(ex, ey1, ey2, slope, width, col, row, mask):
             if ey2[following] > y:
                 x = ex[following]
                 behind = y - ey1[following]
-                if behind <= WALK:
+                if not far:
                     for _ in range(behind):
                         x += slope[following]
                 else:

@@ -11,7 +11,7 @@ from fijibridge.errors import SettingsError
 __all__ = ["CONTAINER_SUFFIXES", "Location"]
 
 #: Suffixes after which a path may go on inside the file or store.
-CONTAINER_SUFFIXES = (".h5", ".hdf5", ".hdf", ".ilp", ".zarr", ".n5", ".npz")
+CONTAINER_SUFFIXES = (".h5", ".hdf5", ".hdf", ".ilp", ".zarr", ".n5", ".npz", ".zarr.zip", ".ozx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class Location:
     def parse(cls, text: str | os.PathLike[str] | Location) -> Location:
         """Split a path as users type it; a leading ``~`` is expanded.
 
-        A file whose whole name exists is taken as it is, so ``odd.h5.d/x.tif`` works.
+        A file whose whole name exists is taken as it is, so ``odd.h5.d/x.tif`` works; but a folder
+        in a Zarr or N5 store is a place inside it, whether it exists or not.
         """
         if isinstance(text, Location):
             return text
@@ -43,7 +44,9 @@ class Location:
                 f"The path {text!r} holds a NUL character; no file can be so named."
             )
         path = Path(text).expanduser()
-        if path.exists():
+        if path.exists() and not any(
+            parent.name.lower().endswith((".zarr", ".n5")) for parent in path.parents
+        ):
             return cls(path)
         parts = path.parts
         for i, part in enumerate(parts):

@@ -168,7 +168,7 @@ def seeds(folder):
             file.create_dataset("g/raw", data=data, **more)
             file["g/raw"].attrs["axistags"] = axistags_json(Axes.of("zyx", data.shape))
             file["g/raw"].attrs["drange"] = np.array([0, 59])
-        out.append(path.read_bytes())
+        out.append(path)
     return out
 
 
@@ -198,7 +198,7 @@ def seed_files(tmp_path_factory):
     cut=st.one_of(st.none(), st.floats(0, 1)),
 )
 def test_mutated_files(seed_files, tmp_path_factory, which, edits, cut):
-    data = bytearray(seed_files[which])
+    data = bytearray(seed_files[which].read_bytes())
     for at, value in edits:
         data[at % len(data)] = value
     if cut is not None:

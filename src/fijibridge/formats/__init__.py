@@ -56,6 +56,7 @@ MODULES: tuple[str, ...] = (
     "ometiff",
     "npy",
     "hdf5",
+    "omezarr",
     "csv",
     "parquet",
     "xlsx",

@@ -127,6 +127,42 @@ def test_ellipses_and_rotated_rectangles(imagej, ends, extra, kind):
 
 
 @pytest.mark.imagej
+@settings(max_examples=pytest.count(50, 1000))
+@given(
+    xy=st.one_of(points(WHOLE, 3, 9), points(REAL, 3, 9)),
+    kind=st.sampled_from(["polygon", "freehand", "traced"]),
+    far=st.sampled_from([1, 1, 6]),
+)
+def test_splines(imagej, xy, kind, far):
+    whole = all(isinstance(v, int) for pair in xy for v in pair)
+    array = np.array(xy, np.int32 if whole else np.float32) * far
+    roi = Roi(kind=kind, points=array, spline=True)
+    made = java_roi(imagej, roi)
+    if made.getBounds().width == 0 or made.getBounds().height == 0:
+        return
+    made.fitSpline()
+    theirs = placed(*java_mask(made), 1000, 500)
+    np.testing.assert_array_equal(placed(*roi_mask(roi), 1000, 500), theirs)
+
+
+@pytest.mark.imagej
+@settings(max_examples=pytest.count(50, 1000))
+@given(
+    ends=st.lists(st.floats(-30, 30, width=32), min_size=4, max_size=4),
+    extra=st.floats(0.0625, 1, width=32),
+    kind=st.sampled_from(["ellipse", "rotated rectangle"]),
+)
+def test_ellipses_by_their_numbers(imagej, ends, extra, kind):
+    if np.hypot(ends[2] - ends[0], ends[3] - ends[1]) < 0.5:
+        ends[2] += 5
+    numbers = (*map(float, ends), float(extra * (1 if kind == "ellipse" else 20)))
+    java = {"ellipse": "ij.gui.EllipseRoi", "rotated rectangle": "ij.gui.RotatedRectRoi"}[kind]
+    theirs = placed(*java_mask(imagej.java(java)(*numbers)))
+    roi = Roi(kind="freehand", points=np.zeros((4, 2)), subtype=kind, parameters=numbers)
+    np.testing.assert_array_equal(placed(*roi_mask(roi)), theirs)
+
+
+@pytest.mark.imagej
 def test_big_outlines(imagej):
     rng = np.random.default_rng(5)
     angle = np.sort(rng.uniform(0, 2 * np.pi, 3000))

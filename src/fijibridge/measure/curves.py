@@ -164,6 +164,8 @@ def _evaluate(knots: np.ndarray, values: np.ndarray, where: np.ndarray) -> np.nd
 
 def _length(nodes: np.ndarray, points: np.ndarray, kind: str) -> float:
     """Perimeter of a polygon ROI as ImageJ measures it: float32 nodes, relative."""
+    if kind == "traced" and points.dtype.kind == "f":
+        return 0.0  # ImageJ measures traced outlines along whole pixels only
     xy = np.round(nodes) if points.dtype.kind in "iu" else nodes
     step = (np.roll(xy, -1, axis=0) - xy).astype(np.float64)
     straight = bool((step == 0).any(axis=1).all() and (xy == np.floor(xy)).all())

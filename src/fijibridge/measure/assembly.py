@@ -110,10 +110,7 @@ class Assembly:
         n = len(result.chosen)
         rows = np.arange(self._rows + 1, self._rows + n + 1)
         self._rows += n
-        if self.from_labels:
-            numbers = result.found.values[result.chosen]
-        else:
-            numbers = rows
+        numbers = result.found.values[result.chosen] if self.from_labels else rows
         _, _, t = self.planes.place(k)
         ids = np.empty((n, 2), np.int64)
         ids[:, 0], ids[:, 1] = t, numbers
@@ -127,7 +124,8 @@ class Assembly:
         if "summary" in self.settings.outputs:
             label = self.planes.image.name
             if len(self.planes) > 1:
-                label = self.planes.label(k) or str(k + 1)
+                # without a slice label ImageJ counts the slices it has analyzed
+                label = self.planes.label(k) or str(len(self._summary) + 1)
             self._summary.append(
                 summary_row(label, self._summarized(result), total_area=result.total_area)
             )
@@ -142,40 +140,38 @@ class Assembly:
         """Add Label, Ch, Slice and Frame where ImageJ has them."""
         out: dict[str, np.ndarray] = {}
         if "display" in self.settings.measurements:
-            text = self.values.image.name
-            select = self.settings.select
-            if (
-                select is not None
-                and k == self.wanted[0]
-                and select.name
-                and "." not in select.name
-            ):
-                name = select.name
-                text += ":" + (name if len(name) <= 30 else name[:27] + "...")
-            if len(self.planes) > 1:
-                text += (":" if text else "") + (self.planes.label(k) or str(k + 1))
-            out[LABEL] = np.full(n, text, object)
-        where: dict[str, np.ndarray] = {}
-        if "stack" in self.settings.measurements:
-            if self.planes.is_hyperstack or self.planes.is_composite:
-                frames, slices, channels = self.planes.data.shape[:3]
-                c, z, t = self.planes.place(k)
-                for heading, count, at in (
-                    ("Ch", channels, c), ("Slice", slices, z), ("Frame", frames, t),
-                ):  # fmt: skip
-                    if count > 1:
-                        where[heading] = np.full(n, at + 1.0)
-            else:
-                where["Slice"] = np.full(n, k + 1.0)
+            out[LABEL] = np.full(n, self._row_label(k), object)
         for heading in COLUMN_ORDER:
             if heading == "FeretX":
-                out.update(where)
+                out.update({h: np.full(n, v) for h, v in self._place_columns(k).items()})
             if heading in measured:
                 out[heading] = measured[heading]
         for heading in ("XStart", "YStart"):
             if heading in measured:
                 out[heading] = measured[heading]
         return out
+
+    def _row_label(self, k: int) -> str:
+        """Return the title, the selection's name and the slice's label, as ImageJ joins them."""
+        text = self.values.image.name
+        select = self.settings.select
+        if select is not None and k == self.wanted[0] and select.name and "." not in select.name:
+            name = select.name
+            text += ":" + (name if len(name) <= 30 else name[:27] + "...")
+        if len(self.planes) > 1:
+            text += (":" if text else "") + (self.planes.label(k) or str(k + 1))
+        return text
+
+    def _place_columns(self, k: int) -> dict[str, float]:
+        """Return the columns that say where in the stack plane k is."""
+        if "stack" not in self.settings.measurements:
+            return {}
+        if not (self.planes.is_hyperstack or self.planes.is_composite):
+            return {"Slice": k + 1.0}
+        frames, slices, channels = self.planes.data.shape[:3]
+        c, z, t = self.planes.place(k)
+        found = (("Ch", channels, c), ("Slice", slices, z), ("Frame", frames, t))
+        return {heading: at + 1.0 for heading, count, at in found if count > 1}
 
     def _roi_part(self, k: int, result: PlaneResult, ids: np.ndarray) -> Outlines:
         found, chosen = result.found, result.chosen
@@ -240,10 +236,9 @@ class Assembly:
         if self._mask is None:
             return None
         spec = self.planes.image.spec
-        height, width = self.planes.shape
         axes = spec.axes
         yx = (axes["y"], axes["x"])
-        frames, slices, channels = self.planes.data.shape[:3]
+        channels = self.planes.data.shape[2]
         if not self.settings.stack or len(self.planes) == 1:
             made = Axes(yx)
         elif channels == 1:

@@ -32,6 +32,33 @@ def find_labels(labels: np.ndarray, *, threads: int | None = None) -> Particles:
         How many; the result does not depend on it.
     """
     from fijibridge.measure._kernels.composites import trace_labels
+
+    ids, start, x0, x1, y = _grouped(labels, threads)
+    n, count = len(ids), len(x0)
+    parts = thread_count(threads, count, 4096)
+    cut = split(start, parts)
+    vx, vy = np.empty(4 * count, x0.dtype), np.empty(4 * count, x0.dtype)
+    first, size = np.empty(count, np.int64), np.empty(count, np.int32)
+    loops = np.empty(n, np.int64)
+    kinds = np.zeros(n, np.uint8)
+    box, area = np.empty((n, 4), np.int32), np.empty(n, np.int64)
+    each(
+        lambda t: trace_labels(
+            start, x0, x1, y, cut[t], cut[t + 1], vx, vy, first, size, loops, kinds, box, area
+        ),
+        parts,
+    )
+    first, size, roi_start = _packed(start, first, size, loops)
+    return Particles(
+        start, x0, x1, y, box, area, Loops(vx, vy, first, size, roi_start, kinds),
+        np.empty(0, np.bool_), np.empty((0, 2), np.int64), ids,
+    )  # fmt: skip
+
+
+def _grouped(
+    labels: np.ndarray, threads: int | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return (labels ascending, start, x0, x1, y): the runs grouped by label."""
     from fijibridge.measure._kernels.label_runs import collect_labels, group_labels, mark_labels
 
     height, width = labels.shape
@@ -55,7 +82,6 @@ def find_labels(labels: np.ndarray, *, threads: int | None = None) -> Particles:
         ),
         parts,
     )
-    del bits
     ids, index = _numbered(value, row, used)
     runs = np.bincount(index[index >= 0], minlength=len(ids))
     start = np.zeros(len(ids) + 1, np.int64)
@@ -63,26 +89,7 @@ def find_labels(labels: np.ndarray, *, threads: int | None = None) -> Particles:
     count = int(start[-1])
     gx0, gx1, gy = (np.empty(count, kind) for _ in range(3))
     group_labels(row, used, index, start[:-1].copy(), x0, x1, y, gx0, gx1, gy)
-    del x0, x1, y, index, value
-    n = len(ids)
-    parts = thread_count(threads, count, 4096)
-    cut = split(start, parts)
-    vx, vy = np.empty(4 * count, kind), np.empty(4 * count, kind)
-    first, size = np.empty(count, np.int64), np.empty(count, np.int32)
-    loops = np.empty(n, np.int64)
-    kinds = np.zeros(n, np.uint8)
-    box, area = np.empty((n, 4), np.int32), np.empty(n, np.int64)
-    each(
-        lambda t: trace_labels(
-            start, gx0, gx1, gy, cut[t], cut[t + 1], vx, vy, first, size, loops, kinds, box, area
-        ),
-        parts,
-    )
-    first, size, roi_start = _packed(start, first, size, loops)
-    return Particles(
-        start, gx0, gx1, gy, box, area, Loops(vx, vy, first, size, roi_start, kinds),
-        np.empty(0, np.bool_), np.empty((0, 2), np.int64), ids,
-    )  # fmt: skip
+    return ids, start, gx0, gx1, gy
 
 
 def _numbered(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -70,4 +70,5 @@ def particle_names(
             pieces += [dash, column]
         text = np.concatenate(pieces, axis=1)
         code[rows, : text.shape[1]] = text
-    return code.view(f"U{code.shape[1]}").ravel()
+    # numpy's own array of text: nothing is made per name
+    return cast("Sequence[str]", code.view(f"U{code.shape[1]}").ravel())

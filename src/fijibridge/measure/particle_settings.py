@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fijibridge.errors import SettingsError, nearest
 from fijibridge.model.rois import AREA_KINDS
@@ -155,50 +155,17 @@ class ParticleSettings:
     outputs: frozenset[str] = frozenset(("table", "labels", "rois"))
 
     def __post_init__(self) -> None:
-        def put(name: str, value: object) -> None:
+        values = {
+            "threshold": None if self.threshold is None else _threshold(self.threshold),
+            "size": _size(self.size),
+            "circularity": _circularity(self.circularity),
+            "measurements": measurement_words(self.measurements),
+            "outputs": frozenset(self.outputs),
+        }
+        for name, value in values.items():
             object.__setattr__(self, name, value)
-
-        if self.threshold is not None:
-            low, high = _pair("threshold", self.threshold)
-            if math.isnan(low) or math.isnan(high):
-                raise SettingsError(
-                    f"threshold {self.threshold!r} is not a number.",
-                    "Give LOW,HIGH, such as 25,255.",
-                )
-            put("threshold", (low, high))
-        put("size", _size(self.size))
-        put("circularity", _circularity(self.circularity))
-        put("measurements", measurement_words(self.measurements))
-        put("outputs", frozenset(self.outputs))
-        for word in sorted(self.outputs):
-            if word not in OUTPUTS:
-                raise SettingsError(
-                    f"Output {word!r} is unknown.{nearest(word, OUTPUTS)} "
-                    f"Allowed are {', '.join(OUTPUTS)}."
-                )
-        if not (isinstance(self.decimal, int) and 0 <= self.decimal <= 9):
-            raise SettingsError(f"decimal {self.decimal!r} is not one of 0 to 9.")
-        if self.connectivity not in ("2d", "3d"):
-            raise SettingsError(
-                f"connectivity {self.connectivity!r} is unknown. Allowed are 2d and 3d."
-            )
-        if self.slice is not None and (not isinstance(self.slice, int) or self.slice < 1):
-            raise SettingsError(f"slice {self.slice!r} is not a plane; the first is 1.")
-        if self.stack and self.slice is not None:
-            raise SettingsError(
-                f"stack and slice {self.slice} exclude each other: stack means all planes.",
-                "Leave one of them out.",
-            )
-        if self.label_limit is not None and not 1 <= self.label_limit <= 2**32 - 1:
-            raise SettingsError(
-                f"label_limit {self.label_limit!r} is not one of 1 to {2**32 - 1}.",
-                "ImageJ's is 65535.",
-            )
-        if self.select is not None and self.select.kind not in AREA_KINDS:
-            raise SettingsError(
-                f"The selection is a {self.select.kind}; it must enclose an area: "
-                f"{', '.join(sorted(AREA_KINDS))}."
-            )
+        _check_words(self)
+        _check_planes(self)
 
     @property
     def headings(self) -> tuple[str, ...]:
@@ -219,12 +186,58 @@ COLUMN_ORDER = (
 )  # fmt: skip
 
 
-def _pair(name: str, value: object) -> tuple[float, float]:
+def _pair(name: str, value: Any) -> tuple[float, float]:
     try:
-        low, high = value  # type: ignore[misc]  # whatever the caller gave
+        low, high = value
         return float(low), float(high)
     except (TypeError, ValueError):
         raise SettingsError(f"{name} {value!r} is not a pair of numbers (low, high).") from None
+
+
+def _check_words(settings: ParticleSettings) -> None:
+    for word in sorted(settings.outputs):
+        if word not in OUTPUTS:
+            raise SettingsError(
+                f"Output {word!r} is unknown.{nearest(word, OUTPUTS)} "
+                f"Allowed are {', '.join(OUTPUTS)}."
+            )
+    if not (isinstance(settings.decimal, int) and 0 <= settings.decimal <= 9):
+        raise SettingsError(f"decimal {settings.decimal!r} is not one of 0 to 9.")
+    if settings.connectivity not in ("2d", "3d"):
+        raise SettingsError(
+            f"connectivity {settings.connectivity!r} is unknown. Allowed are 2d and 3d."
+        )
+    limit = settings.label_limit
+    if limit is not None and not 1 <= limit <= 2**32 - 1:
+        raise SettingsError(
+            f"label_limit {limit!r} is not one of 1 to {2**32 - 1}.", "ImageJ's is 65535."
+        )
+    if settings.select is not None and settings.select.kind not in AREA_KINDS:
+        raise SettingsError(
+            f"The selection is a {settings.select.kind}; it must enclose an area: "
+            f"{', '.join(sorted(AREA_KINDS))}."
+        )
+
+
+def _check_planes(settings: ParticleSettings) -> None:
+    if settings.slice is None:
+        return
+    if not isinstance(settings.slice, int) or settings.slice < 1:
+        raise SettingsError(f"slice {settings.slice!r} is not a plane; the first is 1.")
+    if settings.stack:
+        raise SettingsError(
+            f"stack and slice {settings.slice} exclude each other: stack means all planes.",
+            "Leave one of them out.",
+        )
+
+
+def _threshold(value: object) -> tuple[float, float]:
+    low, high = _pair("threshold", value)
+    if math.isnan(low) or math.isnan(high):
+        raise SettingsError(
+            f"threshold {value!r} is not a number.", "Give LOW,HIGH, such as 25,255."
+        )
+    return low, high
 
 
 def _size(value: object) -> tuple[float, float]:

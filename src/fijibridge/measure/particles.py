@@ -184,7 +184,7 @@ def check_together(
 
 
 def _total_area(selection: Selection, calibration: Calibration) -> float:
-    x, y, w, h = selection.frame
+    _, _, w, h = selection.frame
     if selection.mask is None:
         return w * calibration.width * h * calibration.height
     return int(selection.mask.sum()) * calibration.width * calibration.height

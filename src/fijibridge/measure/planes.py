@@ -182,8 +182,8 @@ class Planes:
             largest = max(abs(int(raw.max())), abs(int(raw.min())))
             if largest > _FLOAT_EXACT:
                 raise UnsupportedError(
-                    f"Pixels of type {raw.dtype} up to {largest} do not fit ImageJ's 32-bit floats, "
-                    f"which are exact up to {_FLOAT_EXACT}.",
+                    f"Pixels of type {raw.dtype} up to {largest} do not fit ImageJ's 32-bit "
+                    f"floats, which are exact up to {_FLOAT_EXACT}.",
                     "For label images say role='labels' (--role labels); else scale the values.",
                 )
         return np.ascontiguousarray(raw, self.stored.newbyteorder("="))

@@ -132,13 +132,13 @@ def check_band(planes: Planes, settings: ParticleSettings) -> Band | None:
             endless = float(np.float32(low)) <= -_LARGEST_FLOAT
         if endless:
             raise SettingsError(
-                f"The lower threshold {low:g} takes in the value with which ImageJ erases particles "
-                f"of float images ({-_LARGEST_FLOAT:g}); it would find the same particle forever.",
+                f"The lower threshold {low:g} takes in the value with which ImageJ erases "
+                f"particles of float images ({-_LARGEST_FLOAT:g}); it would find the same particle forever.",
                 "Give a lower threshold above it, such as the smallest pixel value.",
             )
         return Band(low, high, -_LARGEST_FLOAT, user=True)
     top = 2.0**bits - 1
-    low, high = (0.0 if low < 0 else low), (top if high > top else high)
+    low, high = (0.0 if low < 0 else low), (min(high, top))
     if bits == 16 and low <= high:  # ImageJ keeps whole numbers
         low, high = math.floor(low + 0.5), math.floor(high + 0.5)
     if bits == 16 and low == 0 and high == top:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -91,9 +91,7 @@ def coordinate_type(height: int, width: int) -> DTypeLike:
     return np.int16 if max(height, width) <= INT16_MAX else np.int32
 
 
-def band_limits(
-    dtype: np.dtype[np.generic], low: float, high: float
-) -> tuple[object, object] | None:
+def band_limits(dtype: np.dtype[Any], low: float, high: float) -> tuple[object, object] | None:
     """Return the smallest and largest pixel value v with low <= v <= high, or None."""
     if dtype.kind == "u":
         top = np.iinfo(dtype).max
@@ -166,6 +164,17 @@ def find_particles(
     threads
         How many; the result does not depend on it.
     """
+    start, x0, x1, y = _grouped(scan, four=four, include=include, threads=threads)
+    plain = not (include or four)
+    return trace_particles(
+        start, x0, x1, y, apart=int(four), composite=composite and plain, threads=threads
+    )
+
+
+def _grouped(
+    scan: Scan, *, four: bool, include: bool, threads: int | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return (start, x0, x1, y): the runs grouped by particle."""
     from fijibridge.measure._kernels import runs
     from fijibridge.measure._kernels.holes import fill_holes
 
@@ -176,20 +185,11 @@ def find_particles(
     bounds = np.array(_bounds(height, parts))
     edge = np.empty(2 * count + runs.EDGE_SPARE, np.int32)
     each(lambda t: runs.expand(scan.bits, scan.width, bounds[t], bounds[t + 1], row, edge), parts)
-    include = include or four
-    if include:
+    if include or four:
         row = row.copy()
         count = fill_holes(row, edge, four)
-    apart = int(four)
-    label = np.empty(count, np.int32)
-    parents = np.empty(count, np.int32)
-    found = np.zeros(parts, np.int64)
-    each(
-        lambda t: runs.link(bounds[t], bounds[t + 1], row, edge, apart, label, parents, found, t),
-        parts,
-    )
-    del parents
-    offset, place, start = runs.join(bounds, row, edge, apart, label, found)
+    label, found = _linked(row, edge, bounds, int(four), count, parts)
+    offset, place, start = runs.join(bounds, row, edge, int(four), label, found)
     kind = coordinate_type(height, scan.width)
     x0, x1, y = (np.empty(count, kind) for _ in range(3))
     each(
@@ -198,10 +198,22 @@ def find_particles(
         ),
         parts,
     )
-    del edge, label
-    return trace_particles(
-        start, x0, x1, y, apart=apart, composite=composite and not include, threads=threads
+    return start, x0, x1, y
+
+
+def _linked(
+    row: np.ndarray, edge: np.ndarray, bounds: np.ndarray, apart: int, count: int, parts: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (label of each run in its strip, components per strip)."""
+    from fijibridge.measure._kernels.runs import link
+
+    label = np.empty(count, np.int32)
+    parents = np.empty(count, np.int32)
+    found = np.zeros(parts, np.int64)
+    each(
+        lambda t: link(bounds[t], bounds[t + 1], row, edge, apart, label, parents, found, t), parts
     )
+    return label, found
 
 
 def split(start: np.ndarray, parts: int) -> np.ndarray:

@@ -284,7 +284,8 @@ def simplified(loops, loop_start, loop_size, loop, vx, vy):
 def trace_composites(start, x0, x1, y, box, l0, l1, vx, vy, loop_start, loop_size, loops, kinds):
     """Trace all loops of particles l0..l1.
 
-    Particle p owns the loops from start[p] and the vertices from 4 * start[p] on. Particles one pixel wide or high keep the wand's outline.
+    Particle p owns the loops from start[p] and the vertices from 4 * start[p] on. Particles
+    one pixel wide or high keep the wand's outline.
     """
     for p in range(l0, l1):
         a = start[p]

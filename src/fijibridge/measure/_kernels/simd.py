@@ -1,4 +1,5 @@
-"""Vector primitives for numba: explicit LLVM vectors, so speed does not hang on the auto-vectoriser.
+# ruff: noqa: ARG001  # intrinsics declare the types of arguments that the generator then uses
+"""Vector primitives for numba: explicit LLVM vectors, so speed hangs on no auto-vectoriser.
 
 They compile for any processor (LLVM splits the vectors); there is no fast-math anywhere. Every
 array is contiguous; indices count elements.

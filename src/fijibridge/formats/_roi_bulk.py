@@ -127,7 +127,7 @@ def encode_outlines(outlines: Outlines, start: int = 0, stop: int | None = None)
     plan = _Plan(outlines)
     stop = len(outlines) if stop is None else stop
     none = np.zeros(len(outlines) + 1, np.int64)
-    out, begins = plan.assemble(start, stop, 0, np.zeros(1, np.uint8), none)
+    out, begins = plan.assemble(start, stop, 0, np.frombuffer(b"\0", np.uint8), none)
     raw = out.tobytes()
     ends = begins + plan.sizes[start:stop]
     return [raw[a:b] for a, b in zip(begins.tolist(), ends.tolist(), strict=True)]

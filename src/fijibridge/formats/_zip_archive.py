@@ -210,6 +210,8 @@ def read_archive(data: np.ndarray) -> Archive:
         When the directory is missing, broken, encrypted, inconsistent, has entries that overlap
         or claims sizes that no such file can hold. Nothing has been inflated then.
     """
+    data = np.asarray(data).view()
+    data.flags.writeable = False
     start, size, count, shift = _directory_place(data)
     directory = data[start : start + size]
     if count == 0:
@@ -262,6 +264,8 @@ def check_sums(data: np.ndarray, begins: np.ndarray, sizes: np.ndarray) -> np.nd
         from fijibridge.formats._zip_kernels import crc32, crc32_table
 
         out = np.empty(len(begins), np.int64)
+        data = data.view()
+        data.flags.writeable = False  # one compiled version serves reading and writing
         begins, sizes = (np.ascontiguousarray(v, np.int64) for v in (begins, sizes))
         crc32(data, begins, sizes, crc32_table(), out)
         return out

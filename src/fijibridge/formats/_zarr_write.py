@@ -14,7 +14,6 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -201,7 +200,7 @@ class ZarrSink:
             for a, b, c, n in zip(start, stop, self._chunk, shape, strict=True)
         )
         box = tuple(map(slice, start, stop))
-        with target_errors(self._stage.target), warnings.catch_warnings():
+        with target_errors(self._stage.target):
             if whole_chunks:
                 self._arrays[0][box] = block
             else:  # parts of chunks are read, changed and written

@@ -101,11 +101,11 @@ class Conversion:
                     "Tables are written as .tsv, .csv, .parquet, …",
                 )
             return "table"
-        if "image" in writes and (value.role is not None or not self._only_overlay(reads)):
+        if "image" in writes:
             self._check_image(writes["image"])
             return "image"
         if "rois" in writes:
-            if self._only_overlay(reads):
+            if self._only_overlay():
                 return "overlay"
             self._labels_spec()
             return "labels"
@@ -151,9 +151,9 @@ class Conversion:
         finally:
             source.close()
 
-    def _only_overlay(self, reads: Mapping[Kind, Format]) -> bool:
-        """Return whether the ROIs of an image are meant: it is no label image, but has some."""
-        if "rois" not in reads or self.value.role is not None:
+    def _only_overlay(self) -> bool:
+        """Return whether the ROIs over an image are meant: it is no label image, but has some."""
+        if self.value.role is not None:
             return False
         spec = self._spec()
         overlay = spec.extra.overlay
@@ -186,7 +186,7 @@ class Conversion:
         do = {
             "image": self._image,
             "labels": self._labels_to_rois,
-            "overlay": self._rois,
+            "overlay": self._overlay,
             "rois": self._rois,
             "fill": self._fill,
             "table": self._table,
@@ -291,6 +291,16 @@ class Conversion:
         rois: RoiSet = read_rois(self.source)
         write_rois(rois, self.target, **self._write_options())
         return self._report(f"{len(rois)} ROIs", {"kind": "rois", "count": len(rois)}, [], rois)
+
+    def _overlay(self) -> JobReport:
+        from fijibridge.formats import write_rois
+
+        rois = self._spec().extra.overlay
+        assert rois is not None  # noqa: S101  # _only_overlay looked
+        write_rois(rois, self.target, **self._write_options())
+        note = "the overlay of the image; --role labels would trace its pixels"
+        data = {"kind": "rois", "count": len(rois)}
+        return self._report(f"{len(rois)} ROIs", data, [note], rois)
 
     def _like(self) -> ImageSpec | None:
         from fijibridge.formats import open_image

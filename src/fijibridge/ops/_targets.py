@@ -91,3 +91,5 @@ def remove_target(path: str) -> None:
             shutil.rmtree(place)
         else:
             place.unlink(missing_ok=True)
+            # what a table leaves beside it
+            place.with_name(f"{place.name}.fijibridge.json").unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import SettingsError
@@ -162,24 +163,30 @@ def measure(
     axes: str | None = None,
     measurements: tuple[str, ...] | str = ("area", "mean", "min"),
     decimal: int = 3,
-    **more: Any,
+    slice: int | None = None,  # noqa: A002  # ImageJ's word
 ) -> ResultsTable:
-    """Measure existing objects, one row each.
+    """Measure existing objects, one row each, as ImageJ's Measure does.
 
     Parameters
     ----------
     objects
         `LabelImage`, `RoiSet`, array of labels, or a path to one of them.
     image
-        Image (or path, or array) whose grey values are measured; None: shapes only.
+        Image (or path, or array) whose grey values are measured; may be left out for labels when
+        only shapes are asked for.
     axes
         Letters of the axes of arrays.
     measurements
         Words of Set Measurements.
     decimal
         Decimal places, 0 to 9.
-    **more
-        Further settings of `fijibridge.measure.objects.measure`.
+    slice
+        The plane for ROIs without a position, 1 = first.
+
+    Raises
+    ------
+    SettingsError
+        For unknown measurements, or when the image is missing but needed.
     """
     from fijibridge.measure import objects as engine
     from fijibridge.model import RoiSet
@@ -189,8 +196,30 @@ def measure(
         objects = read_objects(PATH.parse(objects, "objects"), axes)
     elif not isinstance(objects, RoiSet):
         objects = to_labels(objects, axes=axes)
-    grey: Image | None = None if image is None else to_image(image, axes=axes)
-    return engine.measure(objects, grey, measurements=measurements, decimal=decimal, **more)
+    if image is None:
+        grey = _shapes_only(objects, measurements)
+    else:
+        grey = to_image(image, axes=axes)
+    return engine.measure(
+        objects, grey, measurements=measurements, decimal=decimal, slice=slice
+    )
+
+
+def _shapes_only(objects: Any, measurements: tuple[str, ...] | str) -> Image:
+    """Return what stands for the image where no grey value is asked for."""
+    from fijibridge.measure.particle_settings import measurement_words
+    from fijibridge.model import Image, LabelImage
+
+    grey = [word for word in measurement_words(measurements) if word in _GREY]
+    if grey or not isinstance(objects, LabelImage):
+        what = f"The measurement {grey[0]!r}" if grey else "Measuring ROIs"
+        raise SettingsError(f"{what} needs an image.", "Add --image IMAGE (image=…).")
+    return Image(objects.data, replace(objects.spec, role="intensity"))
+
+
+_GREY = frozenset(
+    "mean standard modal min center integrated median skewness kurtosis area_fraction".split()
+)
 
 
 def convert(source: Any, target: Any, **settings: Any) -> Any:

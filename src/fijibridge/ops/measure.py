@@ -109,16 +109,12 @@ def _job(
         image,
         measurements=value.measurements,
         decimal=value.decimal,
-        **_more(value),
+        slice=value.slice,
     )
     write_table(table, target, overwrite=context.options.overwrite)
     line = f"{value.objects}: {len(table)} objects measured"
     data = {"count": len(table), "columns": list(table.headings)}
     return JobReport(line=line, data=data, value=table)
-
-
-def _more(value: MeasureSettings) -> dict[str, Any]:
-    return {} if value.slice is None else {"slice": value.slice}
 
 
 OPERATION = Operation(

@@ -55,6 +55,7 @@ MODULES: tuple[str, ...] = (
     "tiff",
     "ometiff",
     "npy",
+    "raster",
     "hdf5",
     "omezarr",
     "csv",

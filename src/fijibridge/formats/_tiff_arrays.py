@@ -121,7 +121,8 @@ class PagedArray:
         else:
             self._segment = (1, min(int(key.rowsperstrip), length), width)
         if min(self._segment) < 1:
-            raise FormatError(f"The TIFF has strips or tiles of the size {self._segment}.")
+            path = str(key.parent.filehandle.path)
+            raise FormatError(f"{path!r} says that its tiles have the size {self._segment}.")
         cut = [math.ceil(n / s) for n, s in zip(self._page[1:4], self._segment, strict=True)]
         self._grid = (self._page[0], *cut)
 

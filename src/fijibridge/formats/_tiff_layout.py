@@ -6,6 +6,7 @@ tiles, codecs, OME, pyramids) through tifffile.
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ _DTYPES = {
 #: No codec makes more of a byte than this; what claims more is no image.
 _LARGEST_RATIO = 2**20
 _SMALL = 256 * 2**20
+_SILENT = logging.NullHandler()
 _ABSURD = "Copy the file again from its source."
 
 
@@ -204,6 +206,8 @@ def _through_tifffile(
 ) -> Opened:
     from tifffile import TiffFile
 
+    # what is wrong is said by our errors, not by tifffile's log on the terminal
+    logging.getLogger("tifffile").addHandler(_SILENT)
     try:
         tif = TiffFile(file.path)
     except Exception as error:

@@ -122,7 +122,7 @@ def _taps(fine: int, coarse: int, scaling: Scaling) -> _Taps:
         keep = weight.any(axis=0)
         weight = weight[:, keep] / weight.sum(axis=1, keepdims=True)
         return _Taps(np.clip(index[:, keep], 0, fine - 1), weight)
-    # a gaussian of sigma factor / 4, read off linearly between two samples: skimage's resize
+    # a gaussian of sigma factor / 4, read off linearly between two samples
     sigma = factor / 4
     radius = int(4 * sigma + 0.5)
     gauss = np.exp(-0.5 / sigma**2 * np.arange(-radius, radius + 1) ** 2)
@@ -183,7 +183,8 @@ def reduce_block(
     -------
     Array of the region's shape and the block's dtype.
 
-    Source: scikit-image ``transform.resize(anti_aliasing=True)``, as ilastik's OpResize.
+    Source: ilastik's OpResize (a gaussian of sigma factor/4, then linear at the sample centres),
+    which for a factor of 2 is scikit-image's ``transform.resize``.
     """
     box = support(fine, coarse, region, scaling)
     axes = [i for i in range(block.ndim) if fine[i] != coarse[i]]

@@ -277,6 +277,13 @@ def test_asked_axes_win(tmp_path):
     assert validate(Location.parse(tmp_path / "a.h5"))[0].severity == "error"
 
 
+def test_there_are_no_levels(tmp_path):
+    formats.write_image(image(), tmp_path / "a.h5")
+    assert formats.open_image(tmp_path / "a.h5", level="0").spec.shape == (4, 5, 6)
+    with pytest.raises(SettingsError, match="one level only; level 2"):
+        formats.open_image(tmp_path / "a.h5", level=2)
+
+
 def test_big_endian_and_bool_are_pixels(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["big"] = np.arange(12).reshape(3, 4).astype(">u2")

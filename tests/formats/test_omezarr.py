@@ -115,6 +115,8 @@ def test_levels_and_witnesses(tmp_path, version, shape):
         formats.open_image(path, level="s9")
     with pytest.raises(SettingsError, match="no level 77"):
         formats.open_image(path, level=77)
+    with pytest.raises(SettingsError, match="one level only"):
+        formats.open_image(path / "s0", level=1)
 
 
 def test_zarr_versions_and_separator(tmp_path):
@@ -413,3 +415,46 @@ def test_anything_comes_back(tmp_path_factory, data, version, origin, scale):
     check_with_models(path, version, labels=False)
     with pytest.raises(FormatError, match="There is no"):
         formats.open_image(path / "nothing")
+
+
+def test_threads_may_write(tmp_path):
+    """Blocks from several threads, whole chunks and parts of chunks, give the whole."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    image = picture((40, 300, 260))
+    target = Location.parse(tmp_path / "a.ome.zarr")
+    for edge in ((16, 64, 64), (7, 100, 33)):
+        options = WriteOptions(chunks=(16, 64, 64), overwrite=True)
+        sink = FORMAT.create_image(target, image.spec, options)
+        assert sink.chunks == (16, 64, 64)
+        with ThreadPoolExecutor(4) as pool:
+            regions = contract.blocks(image.shape, edge)
+            for done in [pool.submit(sink.write, r, image.data[r.slices]) for r in regions]:
+                done.result()
+        sink.commit()
+        np.testing.assert_array_equal(formats.read_image(target).data, image.data)
+
+
+def test_the_result_does_not_depend_on_chunks(tmp_path):
+    """Levels are the same however the store is cut."""
+    image = picture((150, 333))
+    for scaling in ("linear", "mean", "nearest"):
+        found = []
+        for chunks in ((150, 333), (32, 32), (17, 50)):
+            path = tmp_path / f"{scaling}-{chunks[0]}.ome.zarr"
+            formats.write_image(image, path, chunks=chunks, downscale=scaling)
+            found.append(formats.read_image(path, level=1).data)
+        np.testing.assert_array_equal(found[0], found[1])
+        np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_several_series_and_plates(tmp_path):
+    """Images in groups (bioformats2raw, plates) are named, and opened by their path."""
+    for name in ("0", "1", "A/1/0"):
+        formats.write_image(picture(seed=len(name)), tmp_path / "plate.zarr" / name)
+    with pytest.raises(FormatError, match="holds 3 images: 0; 1; A/1/0"):
+        formats.open_image(tmp_path / "plate.zarr")
+    assert formats.open_image(tmp_path / "plate.zarr/A").spec.axes.keys == "yx"
+    about = describe(Location.parse(tmp_path / "plate.zarr"))
+    assert [i["path"] for i in about["images"]] == ["0", "1", "A/1/0"]
+    check_valid(tmp_path / "plate.zarr/A/1/0", version="0.4")

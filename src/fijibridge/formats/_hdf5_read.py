@@ -21,7 +21,7 @@ from fijibridge.formats._axistags import (
     guess_keys,
     text_of,
 )
-from fijibridge.formats._lazy import GIB, LazySource, first_line, pixel_dtype
+from fijibridge.formats._lazy import GIB, LazySource, check_no_level, first_line, pixel_dtype
 from fijibridge.model import Axes, Extra, ImageSpec
 
 if TYPE_CHECKING:
@@ -323,6 +323,7 @@ def open_entry(where: Location, options: ReadOptions) -> LazySource:
         name = str(dataset.name or "").strip("/")
         what = f"{str(where.path)!r} dataset {name!r}"
         check_dataset(dataset, what)
+        check_no_level(options.level, what)
         if options.axes is None:
             axes, notes = axes_of(dataset, what)
         else:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from fijibridge.model import ImageSpec, Region
 
-__all__ = ["GIB", "LazySource", "check_region", "pixel_dtype"]
+__all__ = ["GIB", "LazySource", "check_no_level", "check_region", "first_line", "pixel_dtype"]
 
 GIB = 2**30
 
@@ -31,6 +31,15 @@ def check_region(region: Region, shape: tuple[int, ...], what: str) -> None:
         raise SettingsError(
             f"The region {region.start} to {region.stop} does not lie in {what}, "
             f"whose shape is {shape}."
+        )
+
+
+def check_no_level(level: int | str, what: str) -> None:
+    """Raise SettingsError when a level is asked of an image that has only one."""
+    if level not in (0, -1, "0", "-1"):
+        raise SettingsError(
+            f"{what} has one level only; level {level!r} was asked for.",
+            "Leave the level out, or open the image that the levels belong to.",
         )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FormatError, SettingsError, nearest
 from fijibridge.formats._axistags import asked_axes
-from fijibridge.formats._lazy import LazySource, pixel_dtype
+from fijibridge.formats._lazy import LazySource, check_no_level, pixel_dtype
 from fijibridge.formats._zarr_read import (
     Multiscale,
     extra_fields,
@@ -52,6 +52,7 @@ def open_location(where: Location, options: ReadOptions) -> LazySource:
 def open_node(store: Store, node: str, options: ReadOptions) -> LazySource:
     kind = store.kind(node)
     if kind == "array":
+        check_no_level(options.level, store.name(node))
         owner, index = _owner(store, node, lenient=options.axes is not None)
         if owner is not None:
             return _open_level(store, owner, index, options)

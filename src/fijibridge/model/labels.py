@@ -62,6 +62,14 @@ class LabelImage(Image):
         image = Image.from_array(data, axes, name=name, role="labels", extra=extra)
         return cls(image.data, image.spec)
 
+    def reorder(self, keys: str) -> Image:
+        """Return a view with the axes in another order, see `Image.reorder`.
+
+        With a channel axis among `keys` it is a plain `Image` of the role ``labels``.
+        """
+        image = Image(self.data, self.spec).reorder(keys)
+        return image if "c" in keys else LabelImage(image.data, image.spec)
+
     @property
     def ids(self) -> np.ndarray:
         """All labels but the background, ascending, shape (n,)."""

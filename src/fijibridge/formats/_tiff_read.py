@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,10 @@ def open_tiff(where: Location, options: ReadOptions) -> LazySource:
         opened.close()
         raise
     what = repr(str(where))
-    return LazySource(spec, array, what, close=opened.close, guard=_no_guard)
+    source = LazySource(spec, array, what, close=opened.close, guard=_no_guard)
+    # whoever only looks at the spec need not close it
+    weakref.finalize(source, opened.close)
+    return source
 
 
 def _describe(opened: Opened, where: Location, options: ReadOptions) -> tuple[ImageSpec, Any]:

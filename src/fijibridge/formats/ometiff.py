@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fijibridge.errors import UnsupportedError
-from fijibridge.formats._format import Format
 from fijibridge.formats._blocks import file_order
+from fijibridge.formats._format import Format
 from fijibridge.formats._tiff_ifd import is_tiff
 from fijibridge.formats._tiff_info import describe_tiff, validate_tiff
 from fijibridge.formats._tiff_read import open_tiff

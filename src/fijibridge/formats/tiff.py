@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fijibridge.errors import SettingsError, UnsupportedError
-from fijibridge.formats._format import Format
+from fijibridge.errors import FormatError, SettingsError, UnsupportedError
 from fijibridge.formats._blocks import file_order
+from fijibridge.formats._format import Format, ReadOptions
 from fijibridge.formats._tiff_ifd import is_tiff
 from fijibridge.formats._tiff_info import describe_tiff, validate_tiff
 from fijibridge.formats._tiff_read import open_tiff
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from fijibridge.formats._format import WriteOptions
     from fijibridge.formats._location import Location
-    from fijibridge.model import ImageSink, ImageSpec
+    from fijibridge.model import ImageSink, ImageSpec, RoiSet
 
 __all__ = ["BIGTIFF", "FORMATS", "IMAGEJ", "PLAIN"]
 
@@ -115,12 +115,37 @@ def _create_big(where: Location, spec: ImageSpec, options: WriteOptions, /) -> I
     return TifffileSink(where, spec, options, kind="big")
 
 
+def read_overlay(where: Location, /) -> RoiSet:
+    """Read the overlay of a TIFF, or else the selection that was saved with it.
+
+    Raises
+    ------
+    FormatError
+        When it has neither.
+    """
+    from fijibridge.formats.roi import decode_roi
+    from fijibridge.model import RoiSet
+
+    source = open_tiff(where, ReadOptions())
+    source.close()
+    extra = source.spec.extra
+    if extra.overlay is not None:
+        return extra.overlay
+    if extra.other.get("selection"):
+        return RoiSet([decode_roi(bytes.fromhex(extra.other["selection"]))])
+    raise FormatError(
+        f"{str(where)!r} has no overlay and no selection, so there are no ROIs in it.",
+        "Save the overlay with the image, or read the ROI zip.",
+    )
+
+
 IMAGEJ = Format(
     name="imagej tiff",
     suffixes=(".tif", ".tiff"),
     title="ImageJ TIFF (hyperstacks, calibration, LUTs, overlays)",
     sniff=_sniff_imagej,
     open_image=open_tiff,
+    read_rois=read_overlay,
     create_image=_create_imagej,
     check_image=check_imagej,
     check_label_max=check_labels_float32,
@@ -134,6 +159,7 @@ PLAIN = Format(
     title="TIFF",
     sniff=_sniff_plain,
     open_image=open_tiff,
+    read_rois=read_overlay,
     create_image=_create_plain,
     check_image=_check_plain,
     describe=describe_tiff,
@@ -146,6 +172,7 @@ BIGTIFF = Format(
     title="BigTIFF",
     sniff=_sniff_big,
     open_image=open_tiff,
+    read_rois=read_overlay,
     create_image=_create_big,
     check_image=check_any,
     describe=describe_tiff,

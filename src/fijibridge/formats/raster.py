@@ -216,6 +216,8 @@ def _format(kind: Kind) -> Format:
 
     def create(where: Location, spec: ImageSpec, options: WriteOptions, /) -> ImageSink:
         check(spec, options)
+        if where.inner:
+            raise SettingsError(f"{str(where.path)!r} is a picture; nothing inside has a name.")
         return PictureSink(where, spec, options, kind)
 
     def sniff(path: Path, head: bytes, /) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -264,17 +265,22 @@ def _model_findings(store: Store, node: str, *, labels: bool) -> list[Finding]:
 
 def _witness_findings(store: Store, images: list[str]) -> list[Finding]:
     """Open each image with ome-zarr-py, the reference reader."""
+    from ome_zarr.format import FormatV04, FormatV05
     from ome_zarr.io import parse_url
     from ome_zarr.reader import Reader
 
     found: list[Finding] = []
+    logger = logging.getLogger("ome_zarr")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it tells what it looks for in vain
     for node in images:
         if store.kind(node) == "array":
             continue
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                location = parse_url(str(store.root / node), mode="r")
+                fmt = FormatV04() if store.zarr_format(node) == 2 else FormatV05()
+                location = parse_url(str(store.root / node), mode="r", fmt=fmt)
                 nodes = list(Reader(location)()) if location is not None else []
             if not nodes or not nodes[0].data:
                 found.append(Finding("error", f"{store.name(node)}: ome-zarr finds no image."))
@@ -284,4 +290,5 @@ def _witness_findings(store: Store, images: list[str]) -> list[Finding]:
                     "error", f"{store.name(node)}: ome-zarr does not open it: {first_line(error)}."
                 )
             )
+    logger.setLevel(level)
     return found

@@ -11,8 +11,8 @@ import numpy as np
 
 from fijibridge.errors import FijiBridgeError, SettingsError, UnsupportedError
 from fijibridge.formats import _tiff_encode as encode
-from fijibridge.formats._target import Staged, target_errors
 from fijibridge.formats._blocks import BlockWriter, file_order
+from fijibridge.formats._target import Staged, target_errors
 from fijibridge.model.units import PIXEL, length_factor
 
 if TYPE_CHECKING:

@@ -30,9 +30,10 @@ def _processors() -> int:
 
 
 def thread_count(asked: int | None, work: int, least: int) -> int:
-    """Return how many threads to use: at most one for each `least` units of work."""
-    wanted = min(_processors(), MAX_THREADS) if asked is None else max(asked, 1)
-    return max(1, min(wanted, work // least))
+    """Return how many threads to use: as asked, else at most one for each `least` of the work."""
+    if asked is not None:
+        return max(1, min(asked, work))
+    return max(1, min(_processors(), MAX_THREADS, work // least))
 
 
 def each(job: Callable[[int], object], count: int) -> None:

@@ -6,13 +6,13 @@ import numpy as np
 
 from fijibridge.measure._threads import each, thread_count
 from fijibridge.measure.tracing import (
-    MIN_STRIP,
     Loops,
     Particles,
     _bounds,
     _packed,
     coordinate_type,
     split,
+    strip_count,
 )
 
 __all__ = ["find_labels"]
@@ -65,7 +65,7 @@ def _grouped(
     if labels.dtype.kind == "i":
         labels = labels.view(labels.dtype.str.replace("i", "u"))
     flat = labels.reshape(-1)
-    parts = thread_count(threads, height, MIN_STRIP)
+    parts = strip_count(height, width, threads)
     bounds = np.array(_bounds(height, parts))
     bits = np.empty((height, (width + 63) // 64), np.uint64)
     row = np.zeros(height + 1, np.int64)

@@ -5,6 +5,7 @@ Source: ij.plugin.filter.ParticleAnalyzer, ij.plugin.filter.Analyzer.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -113,20 +114,20 @@ def analyze_particles(
     own = Calibration.of(image.spec)
     measured = own if redirect is None else Calibration.of(redirect.spec)
     table, curve = values.table(), values.curve()
+    total_area = math.nan
     for k in out.wanted:
-        plane_band = band
-        if from_labels:
+        plane_band: Band | None = None
+        plane = None if from_labels else planes.plane(k)
+        if k == out.wanted[0]:
+            total_area = _total_area(selection, measured, plane)
+        if plane is None:
             found = find_labels(planes.labels(k, selection), threads=threads)
-            plane = None
         else:
-            plane = planes.plane(k)
-            if band is None:
-                plane_band = binary_band(
-                    selection.inside(plane),
-                    settings.white_background,
-                    image.spec.extra.inverted_lut,
-                )
-            assert plane_band is not None  # noqa: S101  # one of the two ways above
+            plane_band = band or binary_band(
+                selection.inside(plane),
+                white_background=settings.white_background,
+                inverted_lut=image.spec.extra.inverted_lut,
+            )
             found, plane = find_plane(plane, plane_band, settings, selection, threads)
         greys = _greys(plane, plane_band, values, k, found, settings, table, curve, redirect)
         out.add(
@@ -139,7 +140,7 @@ def analyze_particles(
                 frame=selection.frame,
                 calibration=measured,
                 outline_calibration=own,
-                total_area=_total_area(selection, measured),
+                total_area=total_area,
                 threads=threads,
             ),
             threads,
@@ -183,11 +184,17 @@ def check_together(
         )
 
 
-def _total_area(selection: Selection, calibration: Calibration) -> float:
+def _total_area(
+    selection: Selection, calibration: Calibration, plane: np.ndarray | None
+) -> float:
+    """Return the area that ImageJ relates the summary to, from the first plane for all."""
     _, _, w, h = selection.frame
     if selection.mask is None:
         return w * calibration.width * h * calibration.height
-    return int(selection.mask.sum()) * calibration.width * calibration.height
+    count = int(selection.mask.sum())
+    if plane is not None and plane.dtype.kind == "f":
+        count = int(np.isfinite(selection.inside(plane)).sum())
+    return count * calibration.width * calibration.height
 
 
 def _greys(

@@ -106,12 +106,12 @@ class Planes:
     @property
     def is_hyperstack(self) -> bool:
         """Whether more than one of c, z and t has several planes."""
-        return sum(n > 1 for n in self.data.shape[:3]) > 1
+        return len([n for n in self.data.shape[:3] if n > 1]) > 1
 
     @property
     def is_composite(self) -> bool:
         """Whether ImageJ shows the channels together."""
-        return self.data.shape[2] > 1 and self.image.spec.extra.mode != ""
+        return bool(self.data.shape[2] > 1 and self.image.spec.extra.mode != "")
 
     def place(self, k: int) -> tuple[int, int, int]:
         """Return (c, z, t), 0-based, of plane k, 0-based."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fijibridge.errors import SettingsError
-from fijibridge.measure._threads import thread_count
 from fijibridge.measure.features import (
     Greys,
     measure_particles,
@@ -25,6 +24,7 @@ from fijibridge.measure.tracing import (
     find_literally,
     find_particles,
     scan_rows,
+    strip_count,
 )
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def check_band(planes: Planes, settings: ParticleSettings) -> Band | None:
         if endless:
             raise SettingsError(
                 f"The lower threshold {low:g} takes in the value with which ImageJ erases "
-                f"particles of float images ({-_LARGEST_FLOAT:g}); it would find the same particle forever.",
+                f"particles of float images ({-_LARGEST_FLOAT:g}); it would find the same one forever.",
                 "Give a lower threshold above it, such as the smallest pixel value.",
             )
         return Band(low, high, -_LARGEST_FLOAT, user=True)
@@ -153,7 +153,7 @@ def check_band(planes: Planes, settings: ParticleSettings) -> Band | None:
     return Band(low, high, fill, user=True)
 
 
-def binary_band(plane: np.ndarray, white_background: bool, inverted_lut: bool) -> Band:
+def binary_band(plane: np.ndarray, *, white_background: bool, inverted_lut: bool) -> Band:
     """Return the threshold that ImageJ assumes for a binary image.
 
     Raises
@@ -251,7 +251,7 @@ def find_plane(
             composite=settings.composite,
         ), plane
     limits = band_limits(plane.dtype, *band.levels)
-    parts = thread_count(threads, height * width, 1 << 18)
+    parts = strip_count(height, width, threads)
     step = max(1, min(-(-height // parts), _STRIP_PIXELS // max(width, 1)))
     if limits is None:
         limits = (plane.dtype.type(1), plane.dtype.type(0))

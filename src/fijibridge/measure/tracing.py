@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Loops", "Particles", "Scan", "find_particles", "scan_rows"]
 
-#: Rows per strip, at least, when several threads share a plane.
-MIN_STRIP = 64
+#: Pixels per strip, at least, when several threads share a plane.
+MIN_STRIP = 1 << 18
 #: Vertices up to here fit 16 bits.
 INT16_MAX = 32766
 
@@ -80,6 +80,11 @@ class Scan:
     bits: np.ndarray
     row: np.ndarray
     width: int
+
+
+def strip_count(height: int, width: int, threads: int | None) -> int:
+    """Return into how many strips of rows a plane is cut."""
+    return max(1, min(thread_count(threads, height * width, MIN_STRIP), height))
 
 
 def _bounds(total: int, parts: int) -> list[int]:
@@ -181,7 +186,7 @@ def _grouped(
     row = scan.row
     height = len(row) - 1
     count = int(row[height])
-    parts = thread_count(threads, height, MIN_STRIP)
+    parts = strip_count(height, scan.width, threads)
     bounds = np.array(_bounds(height, parts))
     edge = np.empty(2 * count + runs.EDGE_SPARE, np.int32)
     each(lambda t: runs.expand(scan.bits, scan.width, bounds[t], bounds[t + 1], row, edge), parts)

@@ -1,0 +1,162 @@
+"""Random images and options, compared with the real ImageJ in memory."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from fijibridge.errors import SettingsError
+from fijibridge.measure.particle_settings import MEASUREMENTS, ParticleSettings
+from fijibridge.measure.particles import analyze_particles
+from fijibridge.model import Axes, Image, Roi
+
+_spec = importlib.util.spec_from_file_location(
+    "imagej_witness", Path(__file__).with_name("imagej_witness.py")
+)
+witness = importlib.util.module_from_spec(_spec)
+sys.modules["imagej_witness"] = witness
+_spec.loader.exec_module(witness)
+
+#: Stack shapes by axes.
+STACKS = {"yx": (), "zyx": (3,), "tyx": (2,), "tczyx": (2, 2, 2)}
+
+
+def texture(rng, shape, smooth):
+    field = rng.random(shape)
+    if smooth:
+        from scipy import ndimage
+
+        sigma = [0.0] * (len(shape) - 2) + [rng.uniform(0.6, 3.0)] * 2
+        field = ndimage.gaussian_filter(field, sigma)
+        field = (field - field.min()) / (np.ptp(field) or 1.0)
+    return field
+
+
+@st.composite
+def images(draw):
+    """An image and a threshold for it."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    keys = draw(st.sampled_from(["yx", "yx", "yx", "yx", *STACKS]))
+    shape = (*STACKS[keys], draw(st.integers(1, 70)), draw(st.integers(1, 70)))
+    field = texture(rng, shape, draw(st.booleans()))
+    kind = draw(st.sampled_from(["binary", "uint8", "uint16", "int16", "float32"]))
+    if kind == "binary":
+        share = draw(st.sampled_from([0.05, 0.2, 0.4, 0.5, 0.55, 0.65, 0.8, 0.95]))
+        data, threshold = ((field < np.quantile(field, share)) * 255).astype(np.uint8), None
+    else:
+        top = {"uint8": [3, 20, 255], "float32": [1e-3, 1.0, 100.0]}.get(kind, [5, 300, 30000])
+        data = (field * draw(st.sampled_from(top))).astype(kind)
+        if kind == "int16":
+            data -= 100
+        if kind == "float32" and draw(st.booleans()):
+            data = np.round(data, 1)  # pixels at the threshold, in single precision
+        low, high = np.quantile(data, sorted(draw(st.tuples(*[st.floats(0, 1)] * 2))))
+        if draw(st.booleans()):
+            high = data.max()
+        if draw(st.booleans()):
+            low = round(float(low), 1)
+        threshold = (float(low), float(high))
+    scale = draw(
+        st.sampled_from([(1.0, 1.0), (0.1625, 0.1625), (2.5, 2.5), (0.37, 0.81), (0.5, 0.501)])
+    )
+    origin = draw(st.sampled_from([(0.0, 0.0), (-3.0, 0.0), (4.5, -7.5)]))
+    axes = Axes.of(
+        keys,
+        shape,
+        scale={"x": scale[0], "y": scale[1]},
+        unit="micrometer" if scale != (1.0, 1.0) else "pixel",
+        origin={"x": origin[0] * scale[0], "y": origin[1] * scale[1]},
+    )
+    return Image.from_array(
+        data, axes, name=draw(st.sampled_from(["cells.tif", "a b", "x,y"]))
+    ), threshold
+
+
+@st.composite
+def redirects(draw, image):
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    kind = draw(st.sampled_from(["uint8", "uint16", "float32"]))
+    field = texture(rng, image.shape, smooth=True)
+    data = (field * {"uint8": 255, "uint16": 5000, "float32": 1}[kind]).astype(kind)
+    if kind == "float32" and draw(st.booleans()):
+        data[rng.random(data.shape) < 0.05] = np.nan
+    return Image.from_array(data, image.axes, name="other.tif")
+
+
+@st.composite
+def selections(draw, image):
+    height, width = image.shape[-2:]
+    x, y = draw(st.integers(-2, width - 1)), draw(st.integers(-2, height - 1))
+    box = (float(x), float(y), draw(st.integers(3, 80)) + 0.0, draw(st.integers(3, 80)) + 0.0)
+    kind = draw(st.sampled_from(["rectangle", "oval", "polygon", "all"]))
+    if kind == "all":
+        return Roi(kind="rectangle", bounds=(0.0, 0.0, float(width), float(height)))
+    if kind != "polygon":
+        return Roi(kind=kind, bounds=box)
+    corners = st.tuples(st.integers(0, width), st.integers(0, height))
+    return Roi(kind="polygon", points=np.array(draw(st.lists(corners, min_size=3, max_size=7))))
+
+
+@st.composite
+def cases(draw):
+    image, threshold = draw(images())
+    words = tuple(MEASUREMENTS)
+    if draw(st.booleans()):
+        words = tuple(draw(st.lists(st.sampled_from(words), min_size=1, unique=True)))
+    words += tuple(
+        w for w in ("stack", "display", "invert", "limit") if draw(st.integers(0, 3)) == 0
+    )
+    outputs = {"table", "labels", "rois"}
+    if draw(st.integers(0, 3)) == 0:
+        outputs.add("summary")
+        words += ("area",)
+    stacked = len(image.shape) > 2 and draw(st.booleans())
+    flags = {
+        k: draw(st.integers(0, 3)) == 0
+        for k in (
+            "exclude",
+            "include",
+            "four",
+            "composite",
+            "record",
+            "pixel_units",
+            "white_background",
+        )
+    }
+    chosen = ParticleSettings(
+        threshold=threshold,
+        size=draw(st.sampled_from([(0, math.inf)] * 3 + [(2, math.inf), (3, 50), (0.5, 8)])),
+        circularity=draw(
+            st.sampled_from([(0, 1)] * 4 + [(0.3, 1), (0, 0.8), (0.2, 3), (0.5, 0.5)])
+        ),
+        stack=stacked,
+        slice=None if stacked or len(image.shape) == 2 else draw(st.integers(1, image.shape[0])),
+        select=draw(selections(image)) if draw(st.integers(0, 2)) == 0 else None,
+        measurements=words,
+        outputs=frozenset(outputs),
+        **flags,
+    )
+    redirect = draw(redirects(image)) if draw(st.integers(0, 4)) == 0 else None
+    return image, chosen, redirect
+
+
+@pytest.mark.imagej
+@settings(max_examples=pytest.count(20, 500), deadline=None)
+@given(case=cases())
+def test_everything_is_imagejs(imagej, case):
+    image, chosen, redirect = case
+    try:
+        result = analyze_particles(image, chosen, redirect=redirect)
+    except SettingsError as error:
+        assert "ImageJ" in error.message or "lies outside" in error.message  # noqa: PT017  # refused where ImageJ never ends or stops
+        assume(False)
+    told = witness.tell(imagej, image, chosen, redirect=redirect)
+    assert told.error is None
+    assert witness.differences(told, result) == []

@@ -14,7 +14,7 @@ from fijibridge.model.rois import AREA_KINDS
 if TYPE_CHECKING:
     from fijibridge.model.rois import Outlines, Roi, RoiSet
 
-__all__ = ["Canvas", "Mode"]
+__all__ = ["Canvas", "FlatLoops", "Mode", "flat_loops"]
 
 #: last, first: who gets a pixel; count: draw nothing; compare: count pixels that hold the value.
 Mode = Literal["last", "first", "count", "compare"]
@@ -27,7 +27,7 @@ _BAND_ROWS, _BAND_ROIS = 256, 2000
 
 
 @dataclass(slots=True, kw_only=True)
-class _Flat:
+class FlatLoops:
     """Loops of all ROIs in flat arrays; `special` ROIs have no loops and are filled by masks."""
 
     x: np.ndarray
@@ -66,13 +66,12 @@ class Canvas:
         n = len(rois)
         self.pixels, self.hits = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self.no_area = np.zeros(n, np.bool_)
+        self._flat = flat_loops(rois)
         if rois.outlines is not None:
-            self._flat = _from_outlines(rois.outlines)
             positions = np.asarray(rois.outlines.positions, np.int64).reshape(-1, 4)
         else:
             values = list(rois)
             self.no_area[:] = [roi.kind not in AREA_KINDS for roi in values]
-            self._flat = _from_rois(values)
             rows = [(p.c, p.z, p.t, p.slice) for p in (roi.position for roi in values)]
             positions = np.array(rows, np.int64).reshape(-1, 4)
         self._frame, self._section = self._planes(positions, channels)
@@ -211,7 +210,12 @@ class Canvas:
         return found
 
 
-def _from_outlines(outlines: Outlines) -> _Flat:
+def flat_loops(rois: RoiSet) -> FlatLoops:
+    """Return the loops and boxes of a set of ROIs."""
+    return _from_rois(list(rois)) if rois.outlines is None else _from_outlines(rois.outlines)
+
+
+def _from_outlines(outlines: Outlines) -> FlatLoops:
     from fijibridge.measure._kernels.regions_fill import boxes
 
     x, y = (np.ascontiguousarray(a, np.int32) for a in (outlines.x, outlines.y))
@@ -223,12 +227,12 @@ def _from_outlines(outlines: Outlines) -> _Flat:
     boxes(x, y, start, size, first, box)
     thin = (box[:, 0] == box[:, 2]) | (box[:, 1] == box[:, 3])
     special = (np.asarray(outlines.kinds) == _RECTANGLE) & thin
-    return _Flat(
+    return FlatLoops(
         x=x, y=y, loop_start=start, loop_size=size, roi_start=first, box=box, special=special
     )
 
 
-def _from_rois(rois: list[Roi]) -> _Flat:
+def _from_rois(rois: list[Roi]) -> FlatLoops:
     loops: list[np.ndarray] = []
     first = np.zeros(len(rois) + 1, np.int64)
     box = np.empty((len(rois), 4), np.int64)
@@ -241,7 +245,7 @@ def _from_rois(rois: list[Roi]) -> _Flat:
         box[i] = _box(roi, own)
     sizes = np.array([len(loop) for loop in loops], np.int64)
     xy = np.concatenate(loops) if loops else np.empty((0, 2), np.int32)
-    return _Flat(
+    return FlatLoops(
         x=np.ascontiguousarray(xy[:, 0]),
         y=np.ascontiguousarray(xy[:, 1]),
         loop_start=np.cumsum(sizes) - sizes,

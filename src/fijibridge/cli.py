@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from fijibridge import __version__
 from fijibridge.errors import FijiBridgeError, SettingsError, nearest
 from fijibridge.ops import OPERATIONS, Context, operation
-from fijibridge.ops._kinds import FLAG
+from fijibridge.ops._kinds import FLAG, PATH, PATHS
 from fijibridge.ops._operation import error_json
 from fijibridge.ops._run import RunOptions, make_context, perform, split_options
 from fijibridge.ops._settings import Declared, declared
@@ -68,11 +68,11 @@ def _formatter() -> type[argparse.HelpFormatter]:
     return Formatter
 
 
-def _add(parser: argparse.ArgumentParser, items: Sequence[Declared]) -> None:
+def _add(parser: argparse.ArgumentParser, items: Sequence[Declared], *, completing: bool) -> None:
     groups: dict[str, argparse._ArgumentGroup] = {}
     for item in items:
         if item.positional:
-            _add_positional(parser, item)
+            _add_positional(parser, item, completing=completing)
             continue
         if item.group not in groups:
             groups[item.group] = (
@@ -86,40 +86,42 @@ def _add(parser: argparse.ArgumentParser, items: Sequence[Declared]) -> None:
                 item.flag, dest=item.name, action="store_const", const="true", help=text
             )
         else:
-            groups[item.group].add_argument(
+            action = groups[item.group].add_argument(
                 item.flag, dest=item.name, metavar=item.metavar, help=text
-            ).complete = _completion(item)  # type: ignore[attr-defined]  # shtab looks for it
+            )
+            if completing:
+                _complete(action, item)
 
 
-def _add_positional(parser: argparse.ArgumentParser, item: Declared) -> None:
+def _add_positional(parser: argparse.ArgumentParser, item: Declared, *, completing: bool) -> None:
     nargs: str | None = "*" if item.kind.many else (None if item.required else "?")
-    parser.add_argument(
-        item.name, nargs=nargs, metavar=item.metavar, help=item.help.replace("%", "%%")
-    ).complete = _completion(item)  # type: ignore[attr-defined]  # shtab looks for it
+    text = item.help.replace("%", "%%")
+    action = parser.add_argument(item.name, nargs=nargs, metavar=item.metavar, help=text)
+    if completing:
+        _complete(action, item)
 
 
-def _completion(item: Declared) -> dict[str, str] | None:
-    if "FILE" not in item.metavar and "IMAGE" not in item.metavar and "DIR" not in item.metavar:
-        return None
-    import importlib.util
-
-    if "shtab" not in sys.modules or importlib.util.find_spec("shtab") is None:
-        return None
+def _complete(action: argparse.Action, item: Declared) -> None:
+    """Say how the shell completes a value; only `shtab` looks at it."""
     import shtab
 
-    found: dict[str, str] = shtab.DIRECTORY if item.metavar == "DIR" else shtab.FILE
-    return found
+    if item.metavar == "DIR":
+        action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]  # shtab looks for it
+    elif item.kind in (PATH, PATHS):
+        action.complete = shtab.FILE  # type: ignore[attr-defined]  # the same
+    elif item.choices:
+        action.choices = item.choices
 
 
-def _fill(parser: argparse.ArgumentParser, found: Operation) -> None:
+def _fill(parser: argparse.ArgumentParser, found: Operation, *, completing: bool) -> None:
     parser.description = found.summary[:1].upper() + found.summary[1:] + "."
     if found.examples:
         parser.epilog = "Examples:  " + "   |   ".join(found.examples)
-    _add(parser, declared(found.settings))
-    _add(parser, declared(RunOptions))
+    _add(parser, declared(found.settings), completing=completing)
+    _add(parser, declared(RunOptions), completing=completing)
 
 
-def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+def build_parser(only: str | None = None, *, completing: bool = False) -> argparse.ArgumentParser:
     """Return the parser of all verbs; with `only`, the options of that one alone."""
     formatter = _formatter()
     parser = _Parser(
@@ -145,7 +147,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         if only in (None, name):
-            _fill(sub, found)
+            _fill(sub, found, completing=completing)
     return parser
 
 
@@ -297,7 +299,7 @@ def _print_completion(shell: str) -> int:
         )
     import shtab
 
-    _say(shtab.complete(build_parser(), shell=shell))
+    _say(shtab.complete(build_parser(completing=True), shell=shell))
     return 0
 
 

@@ -60,7 +60,9 @@ def test_shape_and_overlap(tmp_path):
     report = run_verb(
         "convert", input=tmp_path / "r.zip", output=tmp_path / "small.tif", shape=(5, 5)
     )
-    assert report.to_json()["notes"] == ["1 of 2 ROIs reach beyond the image and were cut at its border"]
+    assert report.to_json()["notes"] == [
+        "1 of 2 ROIs reach beyond the image and were cut at its border"
+    ]
 
 
 def test_images_keep_their_calibration(picture, tmp_path):

@@ -13,9 +13,6 @@ from fijibridge.errors import SettingsError
 from fijibridge.ops import call, run_verb
 
 
-
-
-
 def blobs(seed: int = 1, size: int = 96) -> np.ndarray:
     """Return (y, x) uint8: discs on a dim background, as in the fixture `picture`."""
     random = np.random.default_rng(seed)
@@ -239,9 +236,7 @@ def test_several_images_give_one_set_each(tmp_path):
             f"t{n}_settings.json",
         } <= names
     assert "Combined_Results.tsv" in names
-    report = run_verb(
-        "particles", input=inputs, threshold="25,255", outdir=out, skip_existing=True
-    )
+    report = run_verb("particles", input=inputs, threshold="25,255", outdir=out, skip_existing=True)
     assert len(report.skipped) == 3
     # one of them is made again from its own record
     before = (out / "t2_Results.tsv").read_bytes()
@@ -254,9 +249,7 @@ def test_several_images_give_one_set_each(tmp_path):
     "show", ["Outlines", "Bare Outlines", "Ellipses", "Masks", "Count Masks", "Overlay Masks"]
 )
 def test_what_show_names_is_drawn(picture, tmp_path, show):
-    run_verb(
-        "particles", input=picture, threshold="25,255", show=show, drawing=tmp_path / "d.tif"
-    )
+    run_verb("particles", input=picture, threshold="25,255", show=show, drawing=tmp_path / "d.tif")
     drawn = fb.read_image(tmp_path / "d.tif")
     assert drawn.axes.size("x") == 96
     assert len(np.unique(drawn.data)) > 1

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def test_default_outputs_stand_beside_the_image(picture):
     folder = picture.parent
     assert set(files(folder)) == {"a b.tif", *NAMES}
     assert (folder / "a b_settings.json").is_file()
-    assert [os.path.basename(p) for p in report.outputs] == [*NAMES, "a b_settings.json"]
+    assert [Path(p).name for p in report.outputs] == [*NAMES, "a b_settings.json"]
     count = report.to_json()["count"]
     assert count == len(fb.read_table(folder / NAMES[0])) == len(fb.read_rois(folder / NAMES[1]))
     assert count == len(fb.read_labels(folder / NAMES[2]).ids) > 2
@@ -59,7 +60,7 @@ def test_an_existing_target_stops_before_anything_is_written(picture):
     folder = picture.parent
     (folder / NAMES[2]).write_bytes(b"mine")
     before = files(folder)
-    with pytest.raises(SettingsError, match="labels.tif' exists") as caught:
+    with pytest.raises(SettingsError, match=r"labels\.tif' exists") as caught:
         run_verb("particles", input=picture, threshold="Otsu dark")
     assert "--overwrite" in caught.value.hint
     assert files(folder) == before
@@ -71,7 +72,7 @@ def test_dry_run_writes_nothing(picture):
     before = files(picture.parent)
     report = run_verb("particles", input=picture, threshold="Otsu dark", dry_run=True)
     assert files(picture.parent) == before
-    assert [os.path.basename(p) for p in report.outputs] == list(NAMES)
+    assert [Path(p).name for p in report.outputs] == list(NAMES)
     assert report.to_json()["dry_run"]
 
 
@@ -225,17 +226,13 @@ def test_inputs_of_one_name_do_not_share_an_output(picture, tmp_path):
             outdir=tmp_path / "out",
         )
     with pytest.raises(SettingsError, match=r"put \{name\} into the path|Two outputs") as caught:
-        run_verb(
-            "particles", input=[picture, picture], threshold="25,255", rois=tmp_path / "r.zip"
-        )
+        run_verb("particles", input=[picture, picture], threshold="25,255", rois=tmp_path / "r.zip")
     assert "{name}" in caught.value.hint
 
 
 def test_the_target_is_never_an_input(picture):
     with pytest.raises(SettingsError, match="is also an input"):
-        run_verb(
-            "particles", input=picture, threshold="25,255", labels=picture, overwrite=True
-        )
+        run_verb("particles", input=picture, threshold="25,255", labels=picture, overwrite=True)
 
 
 def test_an_unwritable_target(picture, tmp_path, monkeypatch):
@@ -265,7 +262,7 @@ def test_a_full_disk_leaves_nothing_behind(picture, tmp_path):
         f.all_formats()
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         argv = ["particles", {str(picture)!r}, "--threshold", "25,255"]
-        assert main([*argv, "--outdir", {str(tmp_path / 'warm')!r}, "--quiet"]) == 0
+        assert main([*argv, "--outdir", {str(tmp_path / "warm")!r}, "--quiet"]) == 0
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
         sys.exit(main([*argv, "--outdir", {str(out)!r}]))
     """

@@ -202,9 +202,12 @@ def write_outputs(
         picture = overlay_picture(analysis.image, result.rois)
         write_image(_rgb(picture), targets["overlay"], overwrite=overwrite)
     if "drawing" in targets:
-        from fijibridge.ops._particles_draw import drawing
+        from fijibridge.measure.drawing import draw
 
-        write_image(drawing(analysis, what), targets["drawing"], overwrite=overwrite)
+        drawn = draw(
+            analysis.image, result, show=what.show or "Nothing", in_situ="in_situ" in what.words
+        )
+        write_image(drawn, targets["drawing"], overwrite=overwrite)
 
 
 def _rgb(picture: Any) -> Any:

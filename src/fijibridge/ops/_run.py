@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FijiBridgeError, SettingsError
 from fijibridge.ops import _record
+from fijibridge.ops._inputs import check_sources
 from fijibridge.ops._kinds import TEXT, absolute_path
 from fijibridge.ops._operation import Context, Job, JobReport, Operation, Plan, Report
 from fijibridge.ops._settings import declared, from_mapping, setting, settings
@@ -263,9 +265,13 @@ def _one(
     reports: Mapping[str, JobReport],
     outputs: list[str],
 ) -> JobReport:
+    # what comes after all others does with what they found
+    if not job.after:
+        check_sources(job.sources)
     fresh = [path for path in job.targets.values() if not _exists(path)]
     wants_record = bool(job.record and job.targets) and not context.options.no_settings
-    sources = {p: _record.identity(p) for p in job.sources} if wants_record else {}
+    there = [p for p in job.sources if not job.after or Path(p).exists()]
+    sources = {p: _record.identity(p) for p in there} if wants_record else {}
     try:
         report = job.run(reports)
         written = list(job.targets.values())

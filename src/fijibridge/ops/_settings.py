@@ -171,10 +171,13 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], *, where: str = "") ->
         if name in found and found[name] != value:
             raise SettingsError(f"The setting {name!r} is given twice, with different values.")
         found[name] = value
-    missing = [item.name for item in known if item.required and found.get(item.name) is None]
+    missing = [item for item in known if item.required and found.get(item.name) is None]
     if missing:
-        of = f"{where} needs" if where else "There must be"
-        raise SettingsError(f"{of} the setting {missing[0]!r}.")
+        what = missing[0]
+        raise SettingsError(
+            f"{where or 'This'} needs {what.metavar}: the setting {what.name!r} is missing.",
+            f"It is: {what.help}.",
+        )
     return cls(**found)
 
 

@@ -196,13 +196,9 @@ def measure(
         objects = read_objects(PATH.parse(objects, "objects"), axes)
     elif not isinstance(objects, RoiSet):
         objects = to_labels(objects, axes=axes)
-    if image is None:
-        grey = _shapes_only(objects, measurements)
-    else:
-        grey = to_image(image, axes=axes)
-    return engine.measure(
-        objects, grey, measurements=measurements, decimal=decimal, slice=slice
-    )
+    shapes = image is None
+    grey = _shapes_only(objects, measurements) if shapes else to_image(image, axes=axes)
+    return engine.measure(objects, grey, measurements=measurements, decimal=decimal, slice=slice)
 
 
 def _shapes_only(objects: Any, measurements: tuple[str, ...] | str) -> Image:
@@ -218,7 +214,18 @@ def _shapes_only(objects: Any, measurements: tuple[str, ...] | str) -> Image:
 
 
 _GREY = frozenset(
-    "mean standard modal min center integrated median skewness kurtosis area_fraction".split()
+    (
+        "mean",
+        "standard",
+        "modal",
+        "min",
+        "center",
+        "integrated",
+        "median",
+        "skewness",
+        "kurtosis",
+        "area_fraction",
+    )
 )
 
 

@@ -85,7 +85,9 @@ def _put_scientific(out: np.ndarray, pos: int, size: float, places: int) -> int:
     n = 0
     if size != 0.0:
         e = int(np.floor(np.log10(size)))
-        while True:
+        y = err = 0.0
+        moved = 0
+        for _ in range(3):
             k = places - e
             if k >= 0:
                 y, err = _two_product(size, _POW10[k])
@@ -93,10 +95,13 @@ def _put_scientific(out: np.ndarray, pos: int, size: float, places: int) -> int:
                 y = size / _POW10[-k]
                 back, low = _two_product(y, _POW10[-k])
                 err = (size - back) - low  # the remainder is exact; only its sign counts
-            if y < _POW10[places]:  # the logarithm was rounded up
+            # the logarithm is off by one near powers of ten; beside one, both exponents do
+            if y < _POW10[places] and moved <= 0:
                 e -= 1
-            elif y >= _POW10[places + 1]:
+                moved = -1
+            elif y >= _POW10[places + 1] and moved >= 0:
                 e += 1
+                moved = 1
             else:
                 break
         n = _round(y, err, False)

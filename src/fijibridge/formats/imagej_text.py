@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,7 +85,7 @@ class _Column:
             else:
                 numbers = np.array([v for v in values[:24] if _is_number(v)], np.float64)
                 places = column_places(numbers, heading, table.style)
-                cells = [_object_text(v, places, self.precision) for v in values]
+                cells = _object_texts(values.tolist(), places, self.precision)
                 self.texts = (
                     [f'"{c}"' if not c or "," in c else c for c in cells] if quote else cells
                 )
@@ -107,12 +108,26 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number | np.bool_)
 
 
-def _object_text(value: Any, places: int, precision: int) -> str:
-    if value is None:
-        return "NaN"
-    if _is_number(value):
-        return cell_text(float(value), places, precision)
-    return str(value).replace("\n", "\\n")
+def _object_texts(values: list[Any], places: int, precision: int) -> list[str]:
+    """Return the cells of a text column, in which some may be numbers or missing.
+
+    ImageJ keeps the text of a column in a list that ends with the last text: what is missing
+    before is empty, what is missing behind is NaN.
+    """
+    cells = []
+    last = len(values)
+    while last and not isinstance(values[last - 1], str):
+        last -= 1
+    for row, value in enumerate(values):
+        if isinstance(value, str):
+            cells.append(value.replace("\n", "\\n"))
+        elif value is None or (_is_number(value) and math.isnan(value)):
+            cells.append("" if row < last else "NaN")
+        elif _is_number(value):
+            cells.append(cell_text(float(value), places, precision))
+        else:
+            cells.append(str(value).replace("\n", "\\n"))
+    return cells
 
 
 def exact_cells(values: np.ndarray) -> list[str]:

@@ -279,6 +279,20 @@ def test_the_levels_of_the_source_are_kept(tmp_path):
         assert back.scales[-1].axes["x"].scale == pytest.approx(10)
 
 
+def test_labels_lie_on_their_image(tmp_path):
+    """Uncalibrated labels of the image's size take its pixel size, others keep their own."""
+    path = tmp_path / "a.ome.zarr"
+    formats.write_image(picture(), path)
+    formats.write_labels(nuclei(), path / "labels/bare")
+    assert formats.open_image(path / "labels/bare").spec.axes == picture().axes
+    own = Axes.of("yx", (300, 260), scale={"x": 3, "y": 3}, unit="nm")
+    formats.write_labels(LabelImage.from_array(nuclei().data, own), path / "labels/own")
+    assert formats.open_image(path / "labels/own").spec.axes == own
+    formats.write_labels(nuclei((200, 210), 3), path / "labels/other")
+    assert formats.open_image(path / "labels/other").spec.axes == nuclei((200, 210)).axes
+    check_valid(path, version="0.4")
+
+
 def test_abort_in_an_existing_store(tmp_path):
     path = tmp_path / "a.ome.zarr"
     formats.write_image(picture(), path)

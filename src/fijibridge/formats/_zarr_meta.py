@@ -136,19 +136,19 @@ def _omero(spec: ImageSpec) -> dict[str, Any] | None:
     channels = []
     for i in range(n):
         start, end = ranges[i] if ranges else (low, high)
-        channels.append(
-            {
-                "label": names[i] if names else ("Red", "Green", "Blue")[i] if rgb else f"c{i}",
-                "color": _hex(luts[i][255] if luts else None, i if rgb else None),
-                "window": {
-                    "min": min(low, _finite(start)),
-                    "max": max(high, _finite(end)),
-                    "start": _finite(start),
-                    "end": _finite(end),
-                },
-                "active": True,
-            }
-        )
+        channel: dict[str, Any] = {
+            "color": _hex(luts[i][255] if luts else None, i if rgb else None),
+            "window": {
+                "min": min(low, _finite(start)),
+                "max": max(high, _finite(end)),
+                "start": _finite(start),
+                "end": _finite(end),
+            },
+            "active": True,
+        }
+        if names or rgb:
+            channel["label"] = names[i] if names else ("Red", "Green", "Blue")[i]
+        channels.append(channel)
     return {"channels": channels}
 
 

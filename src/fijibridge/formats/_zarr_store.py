@@ -34,7 +34,7 @@ _MAX_CHUNK = GIB
 _MAX_CHUNKS = 5_000_000
 #: Sparse stores are honest: only what no codec could shrink so far is refused.
 _MAX_RATIO = 20_000
-_FREE = 4 * GIB
+_FREE = GIB
 
 
 def is_marked(folder: Path) -> bool:

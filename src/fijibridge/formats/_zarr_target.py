@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from fijibridge.formats._format import WriteOptions
     from fijibridge.formats._location import Location
-    from fijibridge.model import ImageSpec
+    from fijibridge.model import Axes, ImageSpec
 
 __all__ = ["Target"]
 
@@ -46,6 +46,7 @@ class Target:
         self._carried: list[str] = []
         self._made: list[Path] = []
         self.image_levels: list[tuple[str, dict[str, int]]] = []
+        self.image_axes: Axes | None = None
         self.label_source: str | None = None
         self._is_label = len(self.parts) >= 2 and self.parts[-2] == "labels"
         self._check_names(spec)
@@ -146,13 +147,15 @@ class Target:
             image = multiscale_of(store, image_node)
             if image is None:
                 return
-            for dataset in image.datasets:
+            for i, dataset in enumerate(image.datasets):
                 shape = store.array(f"{image_node}/{dataset.path}".lstrip("/")).shape
+                if i == 0:
+                    self.image_axes = image.axes(0, [shape, shape], store.name(image_node))
                 keys = image.keys or "tczyx"[-len(shape) :]
                 sizes = {k: int(n) for k, n in zip(keys, shape, strict=True) if k in "zyx"}
                 self.image_levels.append((dataset.path.replace("/", "_"), sizes))
         except (FormatError, ValueError):
-            self.image_levels = []
+            self.image_levels, self.image_axes = [], None
             return
         self.label_source = "../../"
 

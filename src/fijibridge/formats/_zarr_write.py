@@ -15,6 +15,7 @@ import itertools
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from fijibridge.formats._zarr_meta import (
 from fijibridge.formats._zarr_target import Target
 from fijibridge.model import Axes, Region
 from fijibridge.model.scaling import coarser, level_axes, reduce_block, scaling_for, support
+from fijibridge.model.units import PIXEL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,7 +127,7 @@ class ZarrSink:
         self._scaling = scaling_for(spec.role, options.downscale)
         keys = [k for k in ORDER if k in spec.axes]
         self._order = [spec.axes.keys.index(k) for k in keys]
-        axes = spec.axes.reorder("".join(keys))
+        axes = _where_the_image_lies(spec.axes.reorder("".join(keys)), self._target.image_axes)
         self._levels = _level_plan(axes, spec, self._target)
         chunk = chunk_shape(axes)
         if options.chunks is not None:
@@ -292,6 +294,23 @@ class ZarrSink:
 
 def _steps(folder: Path, below: tuple[str, ...]) -> list[Path]:
     return [folder.joinpath(*below[: i + 1]) for i in range(len(below))]
+
+
+def _where_the_image_lies(axes: Axes, image: Axes | None) -> Axes:
+    """Return label axes that lie on their image.
+
+    Labels without any calibration and of the image's size take its pixel size and origin; in any
+    other case they say themselves where they lie.
+    """
+    own = [axis for axis in axes if axis.key in "zyx"]
+    if (
+        image is None
+        or any((a.scale, a.origin, a.unit) != (1.0, 0.0, PIXEL) for a in own)
+        or any(a.size != image.size(a.key) for a in own)
+    ):
+        return axes
+    items = [replace(image[a.key], size=a.size) if a.key in image else a for a in axes]
+    return Axes(tuple(items))
 
 
 def _level_plan(axes: Axes, spec: ImageSpec, target: Target) -> list[tuple[str, Axes]]:

@@ -221,6 +221,9 @@ def read_archive(data: np.ndarray) -> Archive:
         )
     starts = _entry_starts(directory, count)
     rows = _rows(directory, starts, _CENTRAL)
+    end = int(starts[-1] + _entry_sizes(rows[-1:])[0])
+    if directory[end : end + 4].tobytes() == b"PK\1\2":
+        raise FormatError(f"Its zip directory is broken: it has more than its {count} entries.")
     names = _names(directory, starts, rows)
     _check_names(names)
     fields = _zip64_fields(directory, starts, rows)

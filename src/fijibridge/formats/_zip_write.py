@@ -111,7 +111,7 @@ class ArchiveWriter:
         rows["made"], rows["method"] = 20, self.method
         rows["need"] = np.where(large, 45, 20)
         rows["crc"], rows["csize"], rows["usize"], rows["name"] = crc, packed, unpacked, sizes
-        rows["offset"] = np.where(large, LIMIT_32, offset) & LIMIT_32
+        rows["offset"] = np.where(large, LIMIT_32, offset)
         rows["extra"] = np.where(large, 12, 0)
         directory = self._directory(rows, sizes, offset, large)
         self.file.write(directory)

@@ -200,3 +200,14 @@ def test_long_circles_and_sub_directories_end(tmp_path):
     (tmp_path / "a.tif").write_bytes(raw)
     with contextlib.suppress(FormatError):
         formats.read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    "suffix", [".tif", ".tiff", ".png", ".gif", ".jpg", ".bmp", ".npy", ".npz"]
+)
+@pytest.mark.parametrize("raw", [b"", b"II", b"II*\0\x08"])
+def test_files_cut_off_at_once_are_named(tmp_path, suffix, raw):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(raw)
+    with pytest.raises(FormatError, match="a\\" + suffix):
+        formats.read_image(path)

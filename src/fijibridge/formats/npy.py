@@ -340,11 +340,17 @@ def _validate(where: Location, /) -> list[Finding]:
     return [Finding("note", f"The axes are a guess: {found['axis_order']}. Say --axes to be sure.")]
 
 
+def _sniff_npy(path: Path, head: bytes, /) -> bool:
+    if len(head) < len(_MAGIC):  # cut off so early that only its name says what it was
+        return path.suffix.lower() == ".npy"
+    return head.startswith(_MAGIC)
+
+
 NPY = Format(
     name="numpy",
     suffixes=(".npy",),
     title="NumPy array",
-    sniff=lambda path, head: head.startswith(_MAGIC) and path.suffix.lower() != ".npz",
+    sniff=_sniff_npy,
     open_image=_open_npy,
     create_image=_create,
     check_image=_check,

@@ -211,6 +211,17 @@ def _open(where: Location, options: ReadOptions, /) -> ImageSource:
     return LazySource(spec, WholeArray(load), repr(str(where)), close=_nothing, guard=_no_guard)
 
 
+def _findings(where: Location, kind: Kind) -> list[Finding]:
+    try:
+        source = _open(where, ReadOptions())
+        source.read(_whole(source.spec))
+    except FijiBridgeError as error:
+        return [Finding("error", str(error))]
+    if kind.lossy:
+        return [Finding("warning", f"{kind.title} changes pixel values; do not measure them.")]
+    return []
+
+
 def _format(kind: Kind) -> Format:
     check = checker(kind)
 
@@ -222,7 +233,9 @@ def _format(kind: Kind) -> Format:
 
     def sniff(path: Path, head: bytes, /) -> bool:
         by_name = path.suffix.lower() in kind.suffixes
-        return head.startswith(kind.magic) if kind is not PNM and kind is not BMP else by_name
+        if kind is PNM or kind is BMP or len(head) < 8:  # too short to say it themselves
+            return by_name
+        return head.startswith(kind.magic)
 
     def check_labels(largest: int, /) -> None:
         top = 65535 if "uint16" in kind.dtypes else 255
@@ -236,14 +249,7 @@ def _format(kind: Kind) -> Format:
         return {"format": kind.title, **describe_spec(_open(where, ReadOptions()).spec)}
 
     def validate(where: Location, /) -> list[Finding]:
-        try:
-            source = _open(where, ReadOptions())
-            source.read(_whole(source.spec))
-        except FijiBridgeError as error:
-            return [Finding("error", str(error))]
-        if kind.lossy:
-            return [Finding("warning", f"{kind.title} changes pixel values; do not measure them.")]
-        return []
+        return _findings(where, kind)
 
     return Format(
         name=kind.name,

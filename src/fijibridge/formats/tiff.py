@@ -43,6 +43,8 @@ def _sniff_imagej(path: Path, head: bytes) -> bool:
 
 
 def _sniff_plain(path: Path, head: bytes) -> bool:
+    if len(head) < 8:  # cut off so early that only its name says what it was
+        return path.suffix.lower() in (".tif", ".tiff")
     return is_tiff(head) and head[2:4] in (b"*\0", b"\0*") and not _is_ome(path, head)
 
 

@@ -391,6 +391,15 @@ def test_the_report_sees_what_was_lost():
     assert round_trip_report(labels, cut, of="rois").changed == 1
 
 
+def test_the_report_needs_no_numbers_in_names():
+    a = np.array([[[7, 7, 0], [0, 9, 9]], [[9, 0, 0], [0, 0, 3]]], np.uint16)
+    labels = LabelImage.from_array(a, "zyx")
+    rois = RoiSet([roi.renamed("cell") for roi in labels_to_rois(labels)])
+    assert str(round_trip_report(labels, rois)) == "3 of 3 identical"
+    back = rois_to_labels(rois, like=labels)
+    assert str(round_trip_report(back, rois, of="rois")) == "4 of 4 identical"
+
+
 @pytest.mark.imagej
 @settings(max_examples=pytest.count(30, 1000))
 @given(labels=label_images(keys=("yx", "tyx", "tzyx")))

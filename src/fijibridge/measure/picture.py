@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["overlay_picture", "palette"]
 
 #: A small image is enlarged until its longer side has about so many pixels, at most so often.
-_COMFORTABLE, _LARGEST_ZOOM = 1200, 12
+_COMFORTABLE, _LARGEST_ZOOM = 1600, 12
 #: How much of an ROI's colour lies over its pixels.
 _TINT = 0.24
 #: White of the image in the picture, so that outlines stay brighter than bright objects.

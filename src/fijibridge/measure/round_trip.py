@@ -64,7 +64,8 @@ def round_trip_report(
     ----------
     labels, rois
         One made from the other; an ROI belongs to the label its name (or what it was traced from)
-        says, see `rois_to_labels`.
+        says, see `rois_to_labels`. Where no name does, ROIs made from labels are taken in the
+        order in which `labels_to_rois` makes them, labels made from ROIs as 1 to n.
     of
         ``labels``: the labels of each frame are counted, and their pixels compared with those of
         the filled ROIs. ``rois``: the ROIs are counted; identical is one whose pixels, all of
@@ -82,6 +83,8 @@ def round_trip_report(
         raise SettingsError(f"of {of!r} is unknown; allowed are labels and rois.")
     stack = labels.reorder("tzyx").data
     numbers = label_numbers(rois)
+    if numbers is None and of == "labels":
+        numbers = _in_order(stack, len(rois))
     if numbers is None:
         numbers = np.arange(1, len(rois) + 1)
     canvas = Canvas(rois, stack.shape, 1)
@@ -119,6 +122,15 @@ def _compare_rois(canvas: Canvas, stack: np.ndarray, numbers: np.ndarray) -> Rou
         lost=int(lost.sum()),
         changed=int((~same & ~lost).sum()),
     )
+
+
+def _in_order(stack: np.ndarray, count: int) -> np.ndarray | None:
+    """Return the labels plane by plane, if they are as many as the ROIs."""
+    planes = stack.reshape(-1, *stack.shape[2:])
+    found = [_present(plane) for plane in planes]
+    if sum(map(len, found)) != count:
+        return None
+    return np.concatenate(found).astype(np.int64) if found else np.empty(0, np.int64)
 
 
 def _present(labels: np.ndarray) -> np.ndarray:

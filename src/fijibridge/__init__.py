@@ -81,9 +81,8 @@ class _Room(types.ModuleType):
 
     def __call__(self, objects: Any, image: Any = None, **settings: Any) -> Any:
         """Measure existing objects, one row each; see `fijibridge.ops.api.measure`."""
-        from fijibridge.ops.api import measure
-
-        return measure(objects, image, **settings)
+        api = importlib.import_module("fijibridge.ops.api")
+        return api.measure(objects, image, **settings)
 
 
 class _Package(types.ModuleType):

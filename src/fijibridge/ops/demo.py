@@ -32,6 +32,7 @@ _FILES = {
     "overlay": "nuclei_overlay.png",
     "geojson": "nuclei.geojson",
     "zarr": "nuclei.ome.zarr",
+    "settings": f"nuclei{SUFFIX}",
 }
 
 
@@ -75,7 +76,9 @@ def _job(value: DemoSettings, context: Context, _earlier: Mapping[str, JobReport
         **{key: path[key] for key in ("table", "rois", "labels", "overlay")},
     )
     lines += report.lines
-    lines += _verb("convert", input=path["labels"], output=path["geojson"]).lines
+    lines += _verb(
+        "convert", input=path["labels"], output=path["geojson"], no_settings=True
+    ).lines
     lines += _verb("convert", input=path["image"], output=path["zarr"], no_settings=True).lines
     inside = f"{path['zarr']}/labels/nuclei"
     lines += _verb(

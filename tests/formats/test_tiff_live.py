@@ -353,3 +353,72 @@ def test_imagej_reads_back_every_stack_kind_beyond_contiguous(imagej, tmp_path):
         imp = imagej.IJ.openImage(str(path))
         expected = planes(Image.from_array(data, axes))
         np.testing.assert_array_equal(pixels(imp), expected)
+
+
+def test_imagej_finds_planes_beyond_4_gb(imagej, tmp_path, monkeypatch):
+    from fijibridge.formats import _blocks
+    from fijibridge.model import ImageSpec, Region
+
+    monkeypatch.setattr(_blocks, "reserve", lambda file, size: file.truncate(size))
+    shape = (270, 4096, 4096)
+    spec = ImageSpec(axes=Axes.of("zyx", shape), dtype=np.dtype("uint8"))
+    path = formats.Location(tmp_path / "a.tif")
+    sink = formats.format_for_writing(path, "image").create_image(
+        path, spec, formats.WriteOptions()
+    )
+    sink.write(Region((269, 4000, 0), (270, 4096, 4096)), np.full((1, 96, 4096), 9, np.uint8))
+    sink.commit()
+    imp = imagej.java("ij.io.Opener")().openTiff(str(path), 270)
+    found = pixels(imp)[0]
+    assert found[4000:].min() == 9
+    assert found[:4000].max() == 0
+
+
+def test_48_bit_colours_of_imagej_are_read(imagej, tmp_path):
+    rng = np.random.default_rng(1)
+    imp, made = imagej_image(imagej, "16", {"c": 3, "z": 1, "t": 1, "y": 5, "x": 6}, rng)
+    imp = imagej.java("ij.CompositeImage")(imp, 1)
+    for i, label in enumerate(("Red", "Green", "Blue")):
+        imp.getStack().setSliceLabel(label, i + 1)
+    assert imagej.java("ij.io.FileSaver")(imp).saveAsTiffStack(str(tmp_path / "a.tif"))
+    image = formats.read_image(tmp_path / "a.tif")
+    assert image.axes.keys == "yxc"
+    np.testing.assert_array_equal(image.reorder("cyx").data, made)
+    formats.write_image(image, tmp_path / "b.tif")
+    again = imagej.IJ.openImage(str(tmp_path / "b.tif"))
+    np.testing.assert_array_equal(pixels(again), made)
+    assert again.isComposite()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "dtype"),
+    [
+        (".png", "uint8"),
+        (".png", "uint16"),
+        (".pgm", "uint8"),
+        (".pgm", "uint16"),
+        (".bmp", "uint8"),
+    ],
+)
+def test_imagej_opens_our_pictures(imagej, tmp_path, suffix, dtype):
+    data = (np.arange(63).reshape(7, 9) * (4 if dtype == "uint8" else 1000)).astype(dtype)
+    path = tmp_path / f"a{suffix}"
+    formats.write_image(Image.from_array(data, "yx"), path)
+    imp = imagej.IJ.openImage(str(path))
+    if imp.getBitDepth() == 24:  # ImageJ's BMP reader makes colours of greys
+        imagej.java("ij.process.ImageConverter")(imp).convertToGray8()
+    np.testing.assert_array_equal(pixels(imp)[0], data)
+
+
+def test_we_read_pictures_of_imagej(imagej, tmp_path):
+    rng = np.random.default_rng(4)
+    for kind, suffixes in (
+        ("8", ("png", "pgm", "bmp", "gif")),
+        ("16", ("png",)),
+        ("rgb", ("png", "bmp")),
+    ):
+        imp, made = imagej_image(imagej, kind, {"c": 1, "z": 1, "t": 1, "y": 5, "x": 6}, rng)
+        for suffix in suffixes:
+            path = tmp_path / f"{kind}.{suffix}"
+            imagej.IJ.saveAs(imp, suffix, str(path))
+            np.testing.assert_array_equal(formats.read_image(path).data, made[0], err_msg=suffix)

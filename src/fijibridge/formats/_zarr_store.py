@@ -31,7 +31,8 @@ MARKERS = (".zgroup", ".zattrs", ".zarray", "zarr.json")
 ZIP_SUFFIXES = (".zarr.zip", ".ozx")
 _MAX_JSON = 256 * 2**20
 _MAX_CHUNK = GIB
-_MAX_CHUNKS = 5_000_000
+#: More chunks than this at a time are read only when one in a thousand is there.
+_MANY_CHUNKS = 20_000
 #: Sparse stores are honest: only what no codec could shrink so far is refused.
 _MAX_RATIO = 20_000
 _FREE = GIB
@@ -219,16 +220,22 @@ class Store:
             raise FormatError(f"{what} has the shape {shape}; images have 1 to 5 axes.")
         return array
 
-    def stored_bytes(self, node: str) -> int:
-        """Return the size of all chunks of an array."""
+    def stored(self, node: str) -> tuple[int, int]:
+        """Return (number, bytes) of the chunks of an array."""
         if self._zip is not None:
-            return self.root.stat().st_size
-        return sum(
-            (Path(folder) / name).stat().st_size
-            for folder, _, names in os.walk(self.root / node)
-            for name in names
-            if name not in MARKERS
-        )
+            sizes = [
+                info.file_size
+                for key, info in self._zip.NameToInfo.items()
+                if key.startswith(f"{node}/" if node else "") and key.split("/")[-1] not in MARKERS
+            ]
+        else:
+            sizes = [
+                (Path(folder) / name).stat().st_size
+                for folder, _, names in os.walk(self.root / node)
+                for name in names
+                if name not in MARKERS
+            ]
+        return len(sizes), sum(sizes)
 
 
 def guard_for(array: Any, store: Store, node: str) -> Callable[[int], None]:
@@ -242,14 +249,17 @@ def guard_for(array: Any, store: Store, node: str) -> Callable[[int], None]:
         )
 
     def guard(nbytes: int) -> None:
-        if nbytes > _MAX_CHUNKS * chunk:
-            raise FormatError(
-                f"{what} would need more than {_MAX_CHUNKS} chunks at a time.",
-                "Read a region of it.",
-            )
+        if nbytes > _MANY_CHUNKS * chunk:
+            count, _ = store.stored(node)
+            if nbytes > (_MANY_CHUNKS + 1000 * count) * chunk:
+                raise FormatError(
+                    f"{what} would need {nbytes // chunk} chunks at a time, the store holds "
+                    f"{count}.",
+                    "The store is damaged or incomplete. Read a region of it, if it is right.",
+                )
         if nbytes <= _FREE:
             return
-        stored = store.stored_bytes(node)
+        _, stored = store.stored(node)
         if nbytes > _FREE + _MAX_RATIO * stored:
             raise FormatError(
                 f"{what} says that it is {array.shape} of {array.dtype} "

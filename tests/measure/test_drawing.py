@@ -81,7 +81,11 @@ def test_drawings_are_imagejs(imagej, pixels, show, include, composite, exclude)
         ),
     )
     ours = draw(image, result, show=show)
-    theirs = imagej_drawing(imagej, pixels, CHOICE[show], options)
+    try:
+        theirs = imagej_drawing(imagej, pixels, CHOICE[show], options)
+    except imagej.java("java.lang.ArrayIndexOutOfBoundsException"):
+        assert show == "Ellipses"  # ImageJ breaks on an ellipse higher than the image
+        return
     assert theirs is not None
     np.testing.assert_array_equal(ours.data, theirs[0])
     assert ours.name == theirs[1]

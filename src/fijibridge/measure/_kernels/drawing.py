@@ -156,7 +156,10 @@ def ellipse(plane, value, major, minor, theta, x_centre, y_centre):
     low = np.zeros(top + 1, np.int64)
     high = np.zeros(top + 1, np.int64)
     for y in range(top + 1):
-        half = math.sqrt(max(k2 * y * y + k3, 0.0))
+        under = k2 * y * y + k3
+        if under < 0.0:  # ImageJ rounds NaN to 0
+            continue
+        half = math.sqrt(under)
         low[y] = math.floor(k1 * y - half + 0.5)
         high[y] = math.floor(k1 * y + half + 0.5)
     px = xc + low[top - 1]

@@ -251,3 +251,14 @@ def test_describe_and_validate(tmp_path):
         formats.open_image(tmp_path / "a.jpg", level=2)
     with pytest.raises(SettingsError, match="nothing inside"):
         formats.open_image(formats.Location(tmp_path / "a.jpg", "x"))
+
+
+def test_large_pngs_are_read(tmp_path, monkeypatch):
+    from fijibridge.formats import raster
+
+    monkeypatch.setattr(raster, "_PILLOW_LIMIT", 100)
+    monkeypatch.setattr(Pillow, "MAX_IMAGE_PIXELS", 100)
+    for dtype in ("uint8", "uint16"):
+        data = np.arange(30 * 40, dtype=dtype).reshape(30, 40)
+        formats.write_image(Image.from_array(data, "yx"), tmp_path / f"{dtype}.png")
+        np.testing.assert_array_equal(formats.read_image(tmp_path / f"{dtype}.png").data, data)

@@ -227,6 +227,12 @@ def read_extra(directory: Directory, props: Mapping[str, str], channels: int) ->
         Its description, parsed; empty when it is not ImageJ's.
     channels
         Number of channels of the image.
+
+    Notes
+    -----
+    ``Extra.other`` holds what has no field of its own: ``inverty``, ``loop``, ``zeroclip`` and
+    ``8bitcolor`` (True or absent), ``fps``, ``calibration_info`` (the calibration's comment) and
+    ``selection`` (the record of the ROI that was active, as hexadecimal digits).
     """
     found = _metadata(directory)
     order = directory.order

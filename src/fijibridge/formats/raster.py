@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS"]
 
 _SMALL, _LARGEST_RATIO = 2**28, 2**16
+#: Pillow takes more pixels than this for an attack.
+_PILLOW_LIMIT = 80_000_000
 _GIVEN: dict[str, tuple[str, tuple[int, ...], str]] = {
     "1": ("yx", (), "uint8"),
     "L": ("yx", (), "uint8"),
@@ -88,12 +90,9 @@ def _open_pillow(where: Location) -> tuple[ImageSpec, Callable[[], np.ndarray]]:
     except Exception as error:
         # Pillow's readers raise what they please on broken bytes
         raise _broken(where, error) from error
-    deep = _is_deep_colour(where.path)
     if frames > 1:
         mode = "RGB"
     keys, channels, dtype = _GIVEN.get(mode, ("yxc", (3,), "uint8"))
-    if deep:
-        keys, channels, dtype = "yxc", (deep,), "uint16"
     shape = (height, width, *channels)
     if frames > 1:
         keys, shape = "t" + keys, (frames, *shape)
@@ -102,22 +101,53 @@ def _open_pillow(where: Location) -> tuple[ImageSpec, Callable[[], np.ndarray]]:
     if mode == "P" and palette:
         extra = replace(extra, luts=_palette(palette))
     spec = ImageSpec(axes=axes, dtype=np.dtype(dtype), name=where.path.name, extra=extra)
+    return spec, lambda: _pillow_pixels(where, spec, mode)
+
+
+def _direct_png(where: Location) -> tuple[ImageSpec, Callable[[], np.ndarray]] | None:
+    """Describe a PNG that Pillow would change or refuse: 16-bit colours, very many pixels."""
+    with where.path.open("rb") as file:
+        head = file.read(26)
+    if len(head) < 26 or head[:8] != PNG.magic[0]:
+        return None
+    width, height = (int.from_bytes(head[i : i + 4], "big") for i in (16, 20))
+    bits, samples = head[24], {0: 1, 2: 3, 4: 2, 6: 4}.get(head[25], 0)
+    deep, large = bits == 16 and samples > 1, bits >= 8 and width * height > _PILLOW_LIMIT
+    if not samples or not (deep or large) or bits not in (8, 16) or not width * height:
+        return None
+    shape = (height, width) if samples == 1 else (height, width, samples)
+    spec = ImageSpec(
+        axes=Axes.of("yxc"[: len(shape)], shape),
+        dtype=np.dtype(f"uint{bits}"),
+        name=where.path.name,
+        extra=Extra(rgb=samples == 3),
+    )
+
+    def load() -> np.ndarray:
+        from imagecodecs import png_decode
+
+        try:
+            data = np.asarray(png_decode(where.path.read_bytes()))
+        except Exception as error:
+            raise _broken(where, error) from error
+        return _checked(data, spec, where)
+
+    return spec, load
+
+
+def _checked(data: np.ndarray, spec: ImageSpec, where: Location) -> np.ndarray:
+    if data.shape != spec.shape:
+        raise FormatError(f"{str(where)!r} is broken: its pixels have the shape {data.shape}.")
+    return data if data.dtype == np.bool_ else data.astype(spec.dtype, copy=False)
+
+
+def _check_ratio(spec: ImageSpec, where: Location) -> None:
     size = where.path.stat().st_size
     if spec.nbytes > _SMALL and spec.nbytes > _LARGEST_RATIO * size:
         raise FormatError(
             f"{str(where)!r} says it holds {spec.nbytes / 2**30:.1f} GB of pixels, it has {size} "
             "bytes."
         )
-    return spec, lambda: _pillow_pixels(where, spec, mode, deep)
-
-
-def _is_deep_colour(path: Path) -> int:
-    """Return the number of samples of a 16-bit colour PNG, which Pillow would cut to 8 bits."""
-    with path.open("rb") as file:
-        head = file.read(26)
-    if head[:8] != PNG.magic[0] or head[24:25] != b"\x10":
-        return 0
-    return {2: 3, 4: 2, 6: 4}.get(head[25], 0)
 
 
 def _palette(values: list[int]) -> tuple[np.ndarray, ...]:
@@ -143,15 +173,11 @@ def _calibrated(axes: Axes, dpi: Any) -> Axes:
     )
 
 
-def _pillow_pixels(where: Location, spec: ImageSpec, mode: str, deep: int) -> np.ndarray:
+def _pillow_pixels(where: Location, spec: ImageSpec, mode: str) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if deep:
-                from imagecodecs import png_decode
-
-                data = np.asarray(png_decode(where.path.read_bytes()))
-            elif "t" in spec.axes:
+            if "t" in spec.axes:
                 data = _frames(where.path, spec)
             else:
                 from PIL import Image
@@ -161,9 +187,7 @@ def _pillow_pixels(where: Location, spec: ImageSpec, mode: str, deep: int) -> np
                     data = np.asarray(picture if direct else picture.convert("RGB"))
     except Exception as error:
         raise _broken(where, error) from error
-    if data.shape != spec.shape:
-        raise FormatError(f"{str(where)!r} is broken: its pixels have the shape {data.shape}.")
-    return data if data.dtype == np.bool_ else data.astype(spec.dtype)
+    return _checked(data, spec, where)
 
 
 def _frames(path: Path, spec: ImageSpec) -> np.ndarray:
@@ -202,7 +226,8 @@ def _open(where: Location, options: ReadOptions, /) -> ImageSource:
     if options.level not in (0, "0"):
         raise SettingsError(f"{str(where)!r} has no level {options.level!r}; it has one, 0.")
     is_pnm = where.path.suffix.lower() in PNM.suffixes
-    spec, load = _open_pnm(where) if is_pnm else _open_pillow(where)
+    spec, load = _open_pnm(where) if is_pnm else _direct_png(where) or _open_pillow(where)
+    _check_ratio(spec, where)
     if options.axes is not None:
         axes = rename_axes(spec.axes, options.axes)
         rgb = spec.extra.rgb and axes.keys.endswith("c")

@@ -184,9 +184,7 @@ def check_together(
         )
 
 
-def _total_area(
-    selection: Selection, calibration: Calibration, plane: np.ndarray | None
-) -> float:
+def _total_area(selection: Selection, calibration: Calibration, plane: np.ndarray | None) -> float:
     """Return the area that ImageJ relates the summary to, from the first plane for all."""
     _, _, w, h = selection.frame
     if selection.mask is None:

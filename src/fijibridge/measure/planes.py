@@ -73,13 +73,15 @@ class Planes:
         UnsupportedError
             For complex pixels and RGB images.
         SettingsError
-            When there is no y or x axis.
+            When there is no y or x axis, or no pixel.
         """
         for key in "yx":
             if key not in image.axes:
                 raise SettingsError(
                     f"The image has the axes {image.axes.keys!r}; particles need y and x."
                 )
+        if 0 in image.shape:
+            raise SettingsError(f"The image {image.name!r} has no pixels (shape {image.shape}).")
         if image.spec.extra.rgb:
             raise UnsupportedError(
                 "The image is RGB; Analyze Particles needs grey values.",

@@ -133,7 +133,7 @@ def check_band(planes: Planes, settings: ParticleSettings) -> Band | None:
         if endless:
             raise SettingsError(
                 f"The lower threshold {low:g} takes in the value with which ImageJ erases "
-                f"particles of float images ({-_LARGEST_FLOAT:g}); it would find the same one forever.",
+                f"particles of float images ({-_LARGEST_FLOAT:g}); it would find one forever.",
                 "Give a lower threshold above it, such as the smallest pixel value.",
             )
         return Band(low, high, -_LARGEST_FLOAT, user=True)
@@ -230,6 +230,12 @@ def find_plane(
     if cut:
         plane = _erased(plane, selection, band, settings.exclude and selection.given)
     whole = plane.dtype == np.uint8 and band.levels == _WHOLE
+    if whole and cut and selection.frame[:2] != (0, 0) and not (settings.include or settings.four):
+        raise SettingsError(
+            "The threshold 0 to 255 inside a selection takes in every value, also the one with "
+            "which ImageJ erases particles; ImageJ itself never ends with it.",
+            "Give a threshold that leaves something out, or say 'include'.",
+        )
     if (
         (settings.exclude and selection.given)
         or (whole and cut)

@@ -3,8 +3,8 @@
 The order of the operations and where they are rounded to float32 is ImageJ's, so that the pixels
 enclosed are ImageJ's too. Points are (n, 2) float32.
 
-Source: java.awt.geom (RoundRectangle2D, FlatteningPathIterator), ij.gui.EllipseRoi, RotatedRectRoi,
-PolygonRoi.getSpline, ij.measure.SplineFitter.
+Source: java.awt.geom.RoundRectangle2D, ij.gui.EllipseRoi, RotatedRectRoi, PolygonRoi.getSpline,
+ij.measure.SplineFitter.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import math
 
 import numpy as np
 
+from fijibridge.model.curves import flatten_curve
+
 __all__ = ["ellipse", "rotated_rectangle", "rounded_rectangle", "spline"]
 
-#: ImageJ's flatness of curves in masks, and the depth to which java.awt.geom halves them.
-FILL_FLATNESS = 0.01
-MAX_HALVINGS = 10
 ELLIPSE_VERTICES = 72
 #: Nodes by which a closed spline is continued at both ends, and its fewest points.
 SPLINE_EXTENSION = 7
@@ -44,36 +43,8 @@ def rounded_rectangle(width: int, height: int, arc: int) -> np.ndarray:
     for side in sides:
         curve = np.array(side, np.float32).astype(np.float64)
         out.append((float(curve[0, 0]), float(curve[0, 1])))
-        out.extend(_flatten(curve, 0))
+        out.extend(flatten_curve(curve))
     return np.array(out, np.float32)
-
-
-def _flatten(curve: np.ndarray, depth: int) -> list[tuple[float, float]]:
-    """Points of a cubic curve (4, 2) after its start, no farther than the flatness from it."""
-    off = max(_distance_squared(curve, curve[1]), _distance_squared(curve, curve[2]))
-    if depth >= MAX_HALVINGS or off < FILL_FLATNESS * FILL_FLATNESS:
-        return [(float(curve[3, 0]), float(curve[3, 1]))]
-    p0, p1, p2, p3 = curve
-    left, right, middle = (p0 + p1) / 2.0, (p3 + p2) / 2.0, (p1 + p2) / 2.0
-    inner_left, inner_right = (left + middle) / 2.0, (right + middle) / 2.0
-    centre = (inner_left + inner_right) / 2.0
-    return _flatten(np.stack([p0, left, inner_left, centre]), depth + 1) + _flatten(
-        np.stack([centre, inner_right, right, p3]), depth + 1
-    )
-
-
-def _distance_squared(curve: np.ndarray, point: np.ndarray) -> float:
-    """Squared distance of a point from the segment between the curve's ends."""
-    dx, dy = curve[3] - curve[0]
-    px, py = point - curve[0]
-    along = px * dx + py * dy
-    projected = 0.0
-    if along > 0.0:
-        px, py = dx - px, dy - py
-        along = px * dx + py * dy
-        if along > 0.0:
-            projected = along * along / (dx * dx + dy * dy)
-    return max(0.0, float(px * px + py * py - projected))
 
 
 def ellipse(x1: float, y1: float, x2: float, y2: float, aspect: float) -> np.ndarray:

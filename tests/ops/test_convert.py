@@ -182,3 +182,19 @@ def test_datasets_stand_beside_each_other(mask, picture, tmp_path):
     run_verb("convert", input=mask, output=f"{store}/raw", overwrite=True)
     assert fb.read_image(f"{store}/raw").dtype == np.uint16
     assert fb.read_image(f"{store}/labels").dtype == np.uint16
+
+
+def test_warnings_become_notes(mask, tmp_path, monkeypatch):
+    import warnings
+
+    from fijibridge import formats
+
+    real = formats.write_rois
+
+    def write(*args, **kwargs):
+        warnings.warn("the colours were left out", UserWarning, stacklevel=2)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(formats, "write_rois", write)
+    report = run_verb("convert", input=mask, output=tmp_path / "r.zip")
+    assert report.to_json()["notes"] == ["the colours were left out"]

@@ -120,3 +120,12 @@ def test_the_flag_prints_the_script_alone(picture, capsys):
     said = capsys.readouterr().out
     assert said.startswith("import fijibridge as fb\n")
     assert not list(picture.parent.glob("*_Results.tsv"))
+
+
+def test_a_record_is_told_as_what_it_repeats(picture, tmp_path):
+    out = tmp_path / "out"
+    run_verb("particles", input=picture, outdir=out, **RUN)
+    script = run_verb("run", file=out / "a b_settings.json", emit="shell").script
+    words = shlex.split(script)
+    assert words[:3] == ["fijibridge", "particles", str(picture)]
+    assert words[words.index("--threshold") + 1] == "Otsu dark"

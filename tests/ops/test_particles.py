@@ -385,3 +385,33 @@ def differences(case, out):
             theirs, ours = fb.read_image(case / name).data, fb.read_image(out / name).data
             if theirs.shape != ours.shape or not np.array_equal(theirs, ours):
                 yield name
+
+
+def test_a_recorded_set_measurements_line(picture):
+    common = {"threshold": (25, 255)}
+    line = "area mean shape display redirect=None decimal=5"
+    recorded = fb.analyze_particles(picture, measurements=line, **common).table
+    said = fb.analyze_particles(
+        picture, measurements=("area", "mean", "circularity", "display"), decimal=5, **common
+    ).table
+    assert recorded.headings == said.headings
+    assert recorded.style == said.style
+    with pytest.raises(SettingsError, match="--redirect FILE"):
+        fb.analyze_particles(picture, measurements="area redirect=blobs.tif", **common)
+
+
+def test_the_summary_adds_area_only_where_imagej_does(picture, tmp_path):
+    result = fb.analyze_particles(picture, threshold=(25, 255), measurements="mean")
+    assert result.table.headings == ("Mean",)
+    assert result.summary is not None
+    for more in ({"summary": tmp_path / "s.csv"}, {"options": "summarize"}):
+        target = tmp_path / f"{len(list(tmp_path.iterdir()))}.csv"
+        run_verb(
+            "particles",
+            input=picture,
+            threshold="25,255",
+            measurements="mean",
+            table=target,
+            **more,
+        )
+        assert fb.read_table(target).headings == ("Area", "Mean")

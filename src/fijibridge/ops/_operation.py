@@ -110,13 +110,10 @@ class Plan:
         In order.
     notes
         What a user should know before.
-    instead
-        The operation and settings that are really run (`run FILE.json`); None = those asked for.
     """
 
     jobs: tuple[Job, ...]
     notes: tuple[str, ...] = ()
-    instead: tuple[Operation, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +134,8 @@ class Operation:
         (settings, context) -> the plan; `perform` checks it and does it.
     examples
         Command lines for the help.
+    resolve
+        settings -> (operation, its settings, notes): what is really run, for `run FILE.json`.
     """
 
     name: str
@@ -145,6 +144,7 @@ class Operation:
     settings: type
     run: Callable[[Any, Context], Plan]
     examples: tuple[str, ...] = ()
+    resolve: Callable[[Any], tuple[Operation, Any, tuple[str, ...]]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Analysis", "Asked", "analyze", "asked", "read_selection"]
 
+_OLD_WORDS = {"circularity": "shape", "slice": "stack"}
 _SHAPES = {"rect": "rectangle", "rectangle": "rectangle", "oval": "oval", "polygon": "polygon"}
 
 
@@ -77,6 +78,7 @@ def asked(value: ParticlesSettings) -> Asked:
     """
     line = parse_line(value.options) if value.options is not None else AnalyzeLine()
     words = line.words
+    measurements, decimal = measurement_line(value.measurements, value.decimal)
     engine: dict[str, Any] = {
         "size": _one("size", value.size, line.size) or (0.0, math.inf),
         "circularity": _one("circularity", value.circularity, line.circularity) or (0.0, 1.0),
@@ -89,13 +91,50 @@ def asked(value: ParticlesSettings) -> Asked:
         "stack": value.stack or ("stack" in words and "slice" not in words),
         "slice": value.slice,
         "white_background": value.white_background,
-        "measurements": value.measurements,
-        "decimal": value.decimal,
+        "measurements": measurements,
+        "decimal": decimal,
         "label_limit": value.label_limit,
         "connectivity": value.connectivity or "2d",
     }
     show = _one("show", value.show, line.show)
     return Asked(engine=engine, show=show, words=words, notes=line.notes)
+
+
+def measurement_line(words: tuple[str, ...], decimal: int) -> tuple[tuple[str, ...], int]:
+    """Return the words and decimal places of a Set Measurements line.
+
+    Also as ImageJ's recorder wrote it, ``area mean redirect=None decimal=3``, and with the words
+    ``circularity`` and ``slice`` of old macros.
+
+    Examples
+    --------
+    >>> measurement_line(("area", "slice", "redirect=None", "decimal=5"), 3)
+    (('area', 'stack'), 5)
+
+    Raises
+    ------
+    SettingsError
+        For an unknown word; the nearest one is named.
+
+    Source
+    ------
+    ImageJ ij.plugin.filter.Analyzer.doSetDialog.
+    """
+    from fijibridge.measure.particle_settings import measurement_words
+
+    kept = []
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals:
+            kept.append(_OLD_WORDS.get(word, word))
+        elif key == "decimal" and text.isdigit() and int(text) <= 9:
+            decimal = int(text)
+        elif word.lower() != "redirect=none":
+            raise SettingsError(
+                f"measurements hold {word!r}; allowed are words, redirect=None and decimal=0 to 9.",
+                "The image that is measured is named with --redirect FILE.",
+            )
+    return measurement_words(tuple(kept)), decimal
 
 
 def _one(name: str, flag: Any, line: Any) -> Any:

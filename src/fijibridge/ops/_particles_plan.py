@@ -39,10 +39,7 @@ _COMBINED = "combined table"
 
 def plan_particles(value: ParticlesSettings, paths: Sequence[str], context: Context) -> Plan:
     """Return the jobs; wrong settings and targets are found here, before pixels are read."""
-    from fijibridge.measure.particle_settings import measurement_words
-
     what = asked(value)
-    measurement_words(value.measurements)
     _check_early(value)
     if not paths:
         return _host_plan(value, what, context)
@@ -156,12 +153,14 @@ def _job(
     )
 
 
-def _outputs(targets: Mapping[str, str], *, table: bool) -> frozenset[str]:
+def _outputs(targets: Mapping[str, str], what: Asked, *, table: bool) -> frozenset[str]:
     wanted = {key for key in ("table", "rois", "labels", "summary") if key in targets}
     if table:
         wanted.add("table")
     if "overlay" in targets or "drawing" in targets:
         wanted |= {"rois", "labels"}
+    if "summarize" in what.words:
+        wanted.add("summary")  # it also switches Area on
     return frozenset(wanted or {"table"})
 
 
@@ -175,7 +174,7 @@ def _analyze_job(
     *,
     several: bool,
 ) -> JobReport:
-    outputs = _outputs(targets, table=several or context.options.json)
+    outputs = _outputs(targets, what, table=several or context.options.json)
     analysis = analyze(path, value, outputs=outputs)
     write_outputs(analysis, what, targets, overwrite=context.options.overwrite)
     return _report(path, analysis)
@@ -346,7 +345,9 @@ def _host_job(
         if ends is not None:
             value = dataclasses.replace(value, threshold=ends)  # type: ignore[arg-type]  # parsed
     select = host.selection() if value.select is None else None
-    wanted = _outputs(targets, table=not targets) | (frozenset() if targets else {"rois", "labels"})
+    wanted = _outputs(targets, what, table=not targets) | (
+        frozenset() if targets else {"rois", "labels"}
+    )
     analysis = analyze(image, value, outputs=wanted, select=select)
     if targets:
         write_outputs(analysis, what, targets, overwrite=context.options.overwrite)

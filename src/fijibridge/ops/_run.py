@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,13 +184,15 @@ def perform(operation: Operation, settings_: Any, context: Context) -> Report:
         Before anything is written: wrong settings, existing or unwritable targets.
     """
     options = context.options
+    said: tuple[str, ...] = ()
+    if operation.resolve is not None:
+        operation, settings_, said = operation.resolve(settings_)
     if options.emit is not None:
         from fijibridge.ops._emit import emit
 
         return Report(verb=operation.name, script=emit(operation, settings_, options))
     plan = operation.run(settings_, context)
-    if plan.instead is not None:
-        operation, settings_ = plan.instead
+    plan = dataclasses.replace(plan, notes=(*said, *plan.notes))
     _check_collisions(plan)
     todo: list[Job] = []
     skipped: list[str] = []
@@ -257,6 +261,22 @@ def _do(
     )
 
 
+def _noting(job: Job, reports: Mapping[str, JobReport]) -> JobReport:
+    """Do a job; what is warned about while it runs becomes a note of its report."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        report = job.run(reports)
+    notes = []
+    for found in caught:
+        if found.category is UserWarning:
+            notes.append(str(found.message))
+        else:
+            warnings.warn_explicit(found.message, found.category, found.filename, found.lineno)
+    if not notes:
+        return report
+    return dataclasses.replace(report, notes=(*report.notes, *dict.fromkeys(notes)))
+
+
 def _one(
     operation: Operation,
     settings_: Any,
@@ -273,7 +293,7 @@ def _one(
     there = [p for p in job.sources if not job.after or Path(p).exists()]
     sources = {p: _record.identity(p) for p in there} if wants_record else {}
     try:
-        report = job.run(reports)
+        report = _noting(job, reports)
         written = list(job.targets.values())
         if wants_record:
             assert job.record is not None  # noqa: S101  # wants_record says so

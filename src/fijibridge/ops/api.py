@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import SettingsError
 from fijibridge.ops._inputs import to_image, to_labels
-from fijibridge.ops._kinds import PATH
+from fijibridge.ops._kinds import PATH, WORDS
 from fijibridge.ops._settings import from_mapping
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def analyze_particles(
     ImageJ 1.54p ij.plugin.filter.ParticleAnalyzer.
     """
     from fijibridge.model import Roi
-    from fijibridge.ops._particles_core import analyze, read_selection
+    from fijibridge.ops._particles_core import analyze, asked, read_selection
     from fijibridge.ops.particles import ParticlesSettings
 
     files = [name for name in ("input", *_OUTPUTS) if name in settings]
@@ -79,7 +79,13 @@ def analyze_particles(
     if redirect is not None:
         redirect = to_image(redirect)
     wanted = frozenset(outputs)
-    return analyze(image, value, outputs=wanted, redirect=redirect, select=select).result
+    result = analyze(image, value, outputs=wanted, redirect=redirect, select=select).result
+    what = asked(value)
+    if "summarize" not in what.words and "area" not in what.engine["measurements"]:
+        # the summary needs areas; in the table they were not asked for
+        kept = [heading for heading in result.table.headings if heading != "Area"]
+        result = replace(result, table=result.table.select(kept))
+    return result
 
 
 _OUTPUTS = ("each", "outdir", "table", "rois", "labels", "summary", "overlay", "drawing")
@@ -190,23 +196,24 @@ def measure(
     """
     from fijibridge.measure import objects as engine
     from fijibridge.model import RoiSet
+    from fijibridge.ops._particles_core import measurement_line
     from fijibridge.ops.measure import read_objects
 
     if isinstance(objects, (str, os.PathLike)):
         objects = read_objects(PATH.parse(objects, "objects"), axes)
     elif not isinstance(objects, RoiSet):
         objects = to_labels(objects, axes=axes)
+    words, decimal = measurement_line(WORDS.parse(measurements, "measurements"), decimal)
     shapes = image is None
-    grey = _shapes_only(objects, measurements) if shapes else to_image(image, axes=axes)
-    return engine.measure(objects, grey, measurements=measurements, decimal=decimal, slice=slice)
+    grey = _shapes_only(objects, words) if shapes else to_image(image, axes=axes)
+    return engine.measure(objects, grey, measurements=words, decimal=decimal, slice=slice)
 
 
-def _shapes_only(objects: Any, measurements: tuple[str, ...] | str) -> Image:
+def _shapes_only(objects: Any, words: tuple[str, ...]) -> Image:
     """Return what stands for the image where no grey value is asked for."""
-    from fijibridge.measure.particle_settings import measurement_words
     from fijibridge.model import Image, LabelImage
 
-    grey = [word for word in measurement_words(measurements) if word in _GREY]
+    grey = [word for word in words if word in _GREY]
     if grey or not isinstance(objects, LabelImage):
         what = f"The measurement {grey[0]!r}" if grey else "Measuring ROIs"
         raise SettingsError(f"{what} needs an image.", "Add --image IMAGE (image=…).")

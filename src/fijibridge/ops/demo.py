@@ -76,9 +76,7 @@ def _job(value: DemoSettings, context: Context, _earlier: Mapping[str, JobReport
         **{key: path[key] for key in ("table", "rois", "labels", "overlay")},
     )
     lines += report.lines
-    lines += _verb(
-        "convert", input=path["labels"], output=path["geojson"], no_settings=True
-    ).lines
+    lines += _verb("convert", input=path["labels"], output=path["geojson"], no_settings=True).lines
     lines += _verb("convert", input=path["image"], output=path["zarr"], no_settings=True).lines
     inside = f"{path['zarr']}/labels/nuclei"
     lines += _verb(

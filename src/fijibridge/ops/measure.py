@@ -79,9 +79,9 @@ def _target(value: MeasureSettings) -> str:
 
 def _run(value: MeasureSettings, context: Context) -> Plan:
     from fijibridge.formats import Location, format_for_writing
-    from fijibridge.measure.particle_settings import measurement_words
+    from fijibridge.ops._particles_core import measurement_line
 
-    measurement_words(value.measurements)
+    measurement_line(value.measurements, value.decimal)
     target = _target(value)
     format_for_writing(Location.parse(target), "table")
     sources = [value.objects, *([value.image] if value.image is not None else [])]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,7 @@ class RunSettings:
     )
 
 
-def _run(value: RunSettings, context: Context) -> Plan:
+def _resolve(value: RunSettings) -> tuple[Operation, Any, tuple[str, ...]]:
     from fijibridge.ops import operation
 
     path = Path(value.file)
@@ -47,9 +46,12 @@ def _run(value: RunSettings, context: Context) -> Plan:
         raise FormatError(
             f"{value.file!r} cannot be repeated: {error.message}", error.hint
         ) from error
-    plan = found.run(mine, context)
-    notes = [*plan.notes, *_differences(body, path)]
-    return dataclasses.replace(plan, notes=tuple(notes), instead=(found, mine))
+    return found, mine, tuple(_differences(body, path))
+
+
+def _run(value: RunSettings, context: Context) -> Plan:
+    found, mine, _ = _resolve(value)
+    return found.run(mine, context)
 
 
 def _differences(body: dict[str, Any], path: Path) -> list[str]:
@@ -67,5 +69,6 @@ OPERATION = Operation(
     summary="repeat a run from its settings file",
     settings=RunSettings,
     run=_run,
+    resolve=_resolve,
     examples=("fijibridge run blobs_settings.json --overwrite",),
 )

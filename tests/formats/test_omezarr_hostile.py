@@ -197,6 +197,19 @@ def test_json_that_is_none(tmp_path):
         assert formats.open_image(path / "s0", axes="yx").spec.shape == (20, 140)
 
 
+def test_folders_linked_in_circles(tmp_path):
+    path = store(tmp_path)
+    (path / "labels/up").symlink_to(path)
+    (path / "labels/n/up").symlink_to(path)
+    start = time.process_time()
+    assert formats.read_image(path).shape == (20, 140)
+    assert describe(Location.parse(path))["images"]
+    (path / ".zattrs").unlink()
+    with pytest.raises(FormatError, match="images"):
+        formats.open_image(path)
+    assert time.process_time() - start < 10
+
+
 def test_a_full_disk_leaves_nothing(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     data = np.random.default_rng(0).integers(0, 255, (500, 500), np.uint8)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["find_images", "open_location", "open_node"]
 
 _MAX_FOUND = 200
+_MAX_LOOKED_AT = 5000
 
 
 def open_location(where: Location, options: ReadOptions) -> LazySource:
@@ -88,7 +89,9 @@ def find_images(store: Store, node: str) -> list[str]:
     """Return the nodes at or below a group that are multiscale images or lone arrays."""
     found: list[str] = []
     queue = [node]
-    while queue and len(found) < _MAX_FOUND:
+    for _ in range(_MAX_LOOKED_AT):  # folders may be linked in circles
+        if not queue or len(found) >= _MAX_FOUND:
+            break
         here = queue.pop(0)
         kind = store.kind(here)
         if kind == "array":

@@ -14,7 +14,7 @@ from fijibridge.model.rois import AREA_KINDS
 if TYPE_CHECKING:
     from fijibridge.model.rois import Outlines, Roi, RoiSet
 
-__all__ = ["Canvas", "FlatLoops", "Mode", "flat_loops"]
+__all__ = ["Canvas", "FlatLoops", "Mode", "flat_loops", "position_table"]
 
 #: last, first: who gets a pixel; count: draw nothing; compare: count pixels that hold the value.
 Mode = Literal["last", "first", "count", "compare"]
@@ -66,14 +66,10 @@ class Canvas:
         n = len(rois)
         self.pixels, self.hits = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self.no_area = np.zeros(n, np.bool_)
+        if rois.outlines is None:
+            self.no_area[:] = [roi.kind not in AREA_KINDS for roi in rois]
         self._flat = flat_loops(rois)
-        if rois.outlines is not None:
-            positions = np.asarray(rois.outlines.positions, np.int64).reshape(-1, 4)
-        else:
-            values = list(rois)
-            self.no_area[:] = [roi.kind not in AREA_KINDS for roi in values]
-            rows = [(p.c, p.z, p.t, p.slice) for p in (roi.position for roi in values)]
-            positions = np.array(rows, np.int64).reshape(-1, 4)
+        positions = position_table(rois)
         self._frame, self._section = self._planes(positions, channels)
         self.outside, self.clipped = self._beyond()
 
@@ -208,6 +204,14 @@ class Canvas:
             if len(ids):
                 found += np.where(here & (ids[place] == values), counts[place], 0)
         return found
+
+
+def position_table(rois: RoiSet) -> np.ndarray:
+    """Return the positions of a set of ROIs, (n, 4) int64: c, z, t, slice."""
+    if rois.outlines is not None:
+        return np.asarray(rois.outlines.positions, np.int64).reshape(-1, 4)
+    rows = [(p.c, p.z, p.t, p.slice) for p in (roi.position for roi in rois)]
+    return np.array(rows, np.int64).reshape(-1, 4)
 
 
 def flat_loops(rois: RoiSet) -> FlatLoops:

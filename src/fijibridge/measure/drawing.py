@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from fijibridge.errors import SettingsError, nearest
-from fijibridge.measure._canvas import flat_loops
+from fijibridge.measure._canvas import flat_loops, position_table
 from fijibridge.measure.picture import overlay_picture, palette
 from fijibridge.model.image import Extra, Image, ImageSpec
 from fijibridge.model.rois import RoiSet
@@ -148,11 +148,7 @@ def _with_overlay(image: Image, rois: RoiSet, *, filled: bool) -> Image:
 
 def _plane_numbers(image: Image, rois: RoiSet, planes: int) -> np.ndarray:
     """Return the plane of the drawing each ROI belongs to; -1 = all, as for a single plane."""
-    if rois.outlines is not None:
-        place = np.asarray(rois.outlines.positions, np.int64).reshape(-1, 4)
-    else:
-        rows = [(p.c, p.z, p.t, p.slice) for p in (roi.position for roi in rois)]
-        place = np.array(rows, np.int64).reshape(-1, 4)
+    place = position_table(rois)
     if planes == 1:
         return np.zeros(len(place), np.int64)
     c, z, t, running = np.maximum(place - 1, 0).T

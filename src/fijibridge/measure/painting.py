@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 import numpy as np
 
 from fijibridge.errors import SettingsError, nearest
-from fijibridge.measure._canvas import Canvas
+from fijibridge.measure._canvas import Canvas, position_table
 from fijibridge.model.axes import Axes, Axis
 from fijibridge.model.image import Extra, Image, ImageSpec
 from fijibridge.model.labels import LabelImage
@@ -239,7 +239,7 @@ def label_numbers(rois: RoiSet) -> np.ndarray | None:
 
     None when neither names nor traced labels are whole numbers > 0, one of a kind on each plane.
     """
-    positions, names = _positions(rois), rois.names
+    positions, names = position_table(rois), rois.names
     plain = set(names)
     found = np.zeros(len(names), np.int64)
     for i, name in enumerate(names):
@@ -269,14 +269,6 @@ def _one_of_a_kind(labels: np.ndarray, positions: np.ndarray) -> bool:
         return True
     ordered = keys[:, np.lexsort(keys)]
     return bool((ordered[:, 1:] != ordered[:, :-1]).any(axis=0).all())
-
-
-def _positions(rois: RoiSet) -> np.ndarray:
-    """Return (n, 4): c, z, t, slice."""
-    if rois.outlines is not None:
-        return np.asarray(rois.outlines.positions).reshape(-1, 4)
-    rows = [(p.c, p.z, p.t, p.slice) for p in (roi.position for roi in rois)]
-    return np.array(rows, np.int64).reshape(-1, 4)
 
 
 def _one_image(canvas: Canvas, values: np.ndarray, target: _Target, overlap: Overlap) -> LabelImage:

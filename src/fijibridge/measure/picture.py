@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fijibridge.errors import SettingsError
-from fijibridge.measure._canvas import flat_loops
+from fijibridge.measure._canvas import flat_loops, position_table
 from fijibridge.measure.roi_paths import has_whole_outline, roi_paths
 
 if TYPE_CHECKING:
@@ -135,16 +135,9 @@ def _magnification(shape: tuple[int, ...], max_side: int, scale: float | None) -
     return (round(scale), 1) if scale >= 1 else (1, min(round(1 / scale), longest))
 
 
-def _positions(rois: RoiSet) -> np.ndarray:
-    if rois.outlines is not None:
-        return np.asarray(rois.outlines.positions, np.int64).reshape(-1, 4)
-    rows = [(p.c, p.z, p.t, p.slice) for p in (roi.position for roi in rois)]
-    return np.array(rows, np.int64).reshape(-1, 4)
-
-
 def _frames(image: Image, rois: RoiSet) -> tuple[np.ndarray, np.ndarray]:
     """Return frame and section of each ROI, from 0; -1 = all."""
-    c, z, t, running = _positions(rois).T
+    c, z, t, running = position_table(rois).T
     plain = (running > 0) & (z == 0) & (t == 0) & (c == 0)
     place = (running - 1) // image.axes.size("c")
     sections = image.axes.size("z")

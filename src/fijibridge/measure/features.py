@@ -231,11 +231,13 @@ def _measure_greys(
             parts,
         )
         return
+    from fijibridge.measure._kernels.calibrated import measure_calibrated
+
     table = greys.table
     curve = table.astype(np.float64) if greys.curve is None else greys.curve
     counted = np.empty(len(chosen), np.int64)
     each(
-        lambda t: kernels.measure_calibrated(
+        lambda t: measure_calibrated(
             plane, *runs, cut[t], cut[t + 1], table, curve, first, last, counted, *end
         ),
         parts,

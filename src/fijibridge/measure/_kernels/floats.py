@@ -16,6 +16,7 @@ from fijibridge.measure._kernels.greys import (
     MIN,
     MODE,
     SKEW,
+    TINY,
     XM,
     deviation,
     gather,
@@ -24,7 +25,6 @@ from fijibridge.measure._kernels.greys import (
 )
 
 _LARGEST = 3.4028234663852886e38  # Float.MAX_VALUE
-_TINY = 5e-324
 _BINS = 256
 
 
@@ -103,7 +103,7 @@ def measure_floats(
             d = 0
             for i in range(a, e):
                 for x in range(x0[i], x1[i]):
-                    v = np.float64(values[d]) + _TINY
+                    v = np.float64(values[d]) + TINY
                     d += 1
                     if abs(v) <= _LARGEST:
                         q = v * v

@@ -64,6 +64,7 @@ MODULES: tuple[str, ...] = (
     "ilastik_tables",
     "roi",
     "roizip",
+    "geojson",
 )
 
 _READ = {"image": "open_image", "table": "read_table", "rois": "read_rois"}

@@ -1,4 +1,4 @@
-"""ImageJ's text tables: golden bytes, the rules of its numbers, the fast path against the plain one."""
+"""ImageJ's text tables: golden bytes, its number rules, the fast path against the plain one."""
 
 from __future__ import annotations
 

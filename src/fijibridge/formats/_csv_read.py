@@ -95,7 +95,8 @@ def parse_table(
         When it is no table; names file and line.
     """
     text, encoding = decode(data, name)
-    cells = split_table(text, name)
+    types = record.get("types") if record else None
+    cells = split_table(text, name, tuple(types) if isinstance(types, dict) else ())
     layout = find_layout(cells)
     raw = {
         h: cells.columns[i][layout.skip :]

@@ -180,8 +180,8 @@ def _printable(line: str) -> bool:
     return not any(ord(c) < 32 and c != "\t" for c in line[:2000])
 
 
-def split_table(text: str, name: str) -> Cells:
-    """Cut a text into cells.
+def split_table(text: str, name: str, known: tuple[str, ...] = ()) -> Cells:
+    """Cut a text into cells; `known` headings (a sidecar's) may be numbers.
 
     Raises
     ------
@@ -213,7 +213,8 @@ def split_table(text: str, name: str) -> Cells:
     preamble = tuple(line for line in lines[:first] if line.strip())
     headings = split_line(lines[first], separator)
     quotes = '"' in body and not _literal_quotes(headings, separator)
-    if all(is_number(h) for h in headings):
+    is_known = bool(known) and headings[-len(known) :] == list(known)
+    if all(is_number(h) for h in headings) and not is_known:
         headings = []
     else:
         first += 1

@@ -28,7 +28,7 @@ _SPELLINGS = {
     "meter": ("m", "meter", "meters", "metre", "metres"),
     "inch": ("inch", "inches", "in", '"'),
     "picometer": ("pm", "picometer", "picometers"),
-    "angstrom": ("a", "\u00c5", "\u212b", "angstrom", "angstroms"),
+    "angstrom": ("a", "\u00e5", "angstrom", "angstroms"),
     "second": ("s", "sec", "secs", "second", "seconds"),
     "millisecond": ("ms", "msec", "millisecond", "milliseconds"),
     "microsecond": ("us", "\u00b5s", "\u03bcs", "microsecond", "microseconds"),
@@ -57,6 +57,8 @@ _METERS = {
     "centimeter": 1e-2,
     "meter": 1.0,
     "inch": 0.0254,
+}
+_SECONDS = {
     "microsecond": 1e-6,
     "millisecond": 1e-3,
     "second": 1.0,
@@ -99,6 +101,7 @@ def length_factor(unit: str, to: str) -> float | None:
     unit, to = canonical_unit(unit), canonical_unit(to)
     if unit == to:
         return 1.0
-    if unit not in _METERS or to not in _METERS:
-        return None
-    return float(f"{_METERS[unit] / _METERS[to]:.12g}")
+    for scale in (_METERS, _SECONDS):
+        if unit in scale and to in scale:
+            return float(f"{scale[unit] / scale[to]:.12g}")
+    return None

@@ -45,6 +45,10 @@ class Axis:
     def __post_init__(self) -> None:
         if self.key not in KEYS or len(self.key) != 1:
             raise SettingsError(f"Axis {self.key!r} is unknown. Allowed are t, z, y, x and c.")
+        if not (math.isfinite(self.size) and self.size == int(self.size)):
+            raise SettingsError(
+                f"Axis {self.key!r} has the size {self.size}; it must be a whole number."
+            )
         if self.size < 0:
             raise SettingsError(f"Axis {self.key!r} has the size {self.size}; it cannot be < 0.")
         if not (math.isfinite(self.scale) and self.scale > 0):

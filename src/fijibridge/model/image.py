@@ -286,6 +286,7 @@ class Image:
             When an axis of more than one sample would be dropped.
         """
         axes = self.spec.axes
+        made = axes.reorder(keys)
         lost = [axis for axis in axes if axis.key not in keys and axis.size != 1]
         if lost:
             raise SettingsError(
@@ -297,7 +298,7 @@ class Image:
         data = self.data[index]
         data = data.transpose([kept.index(k) for k in keys if k in kept])
         data = data[tuple(slice(None) if k in kept else None for k in keys)]
-        return type(self)(data, replace(self.spec, axes=axes.reorder(keys)))
+        return type(self)(data, replace(self.spec, axes=made))
 
     def _repr_html_(self) -> str:
         from fijibridge.model._html import image_html

@@ -58,6 +58,11 @@ class LabelImage(Image):
                 )
             if data.size and float(data.min()) < 0:
                 raise SettingsError(f"Labels must be 0 or more; the array holds {data.min():g}.")
+            if data.size and float(data.max()) >= 2.0**64:
+                raise SettingsError(
+                    f"Labels go up to {2**64 - 1}; the array holds {float(data.max()):g}.",
+                    "Number the objects anew.",
+                )
             data = data.astype(np.uint32 if not data.size or data.max() < 2**32 else np.uint64)
         image = Image.from_array(data, axes, name=name, role="labels", extra=extra)
         return cls(image.data, image.spec)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import types
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, get_args, overload
 
 import numpy as np
 
-from fijibridge.errors import SettingsError
+from fijibridge.errors import SettingsError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -30,6 +30,7 @@ RoiKind = Literal[
     "point",
     "none",
 ]
+KINDS = frozenset(get_args(RoiKind))
 #: Kinds that enclose pixels.
 AREA_KINDS = frozenset({"rectangle", "oval", "polygon", "freehand", "traced", "composite"})
 #: Code of a kind in `Outlines.kinds`.
@@ -127,6 +128,11 @@ class Roi:
     record: bytes = b""
 
     def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise SettingsError(
+                f"ROI kind {self.kind!r} is unknown; allowed are {', '.join(sorted(KINDS))}."
+                + nearest(self.kind, KINDS)
+            )
         if self.kind in ("rectangle", "oval") and len(self.bounds) != 4:
             raise SettingsError(f"A {self.kind} needs bounds (x, y, width, height).")
         for name, arrays in (("points", (self.points,)), ("paths", self.paths)):

@@ -124,6 +124,9 @@ class Canvas:
     ) -> None:
         height = plane.shape[0]
         bands = max(1, min(thread_count(None, len(order), _BAND_ROIS), height // _BAND_ROWS))
+        if bands == 1:
+            self._fill_band(plane, values, order, mode, 0, height, self.pixels, self.hits)
+            return
         cut = [height * k // bands for k in range(bands + 1)]
         pixels = np.zeros((bands, len(self.pixels)), np.int64)
         hits = np.zeros_like(pixels)

@@ -157,3 +157,14 @@ def test_describe_and_validate(tmp_path):
     assert fmt.describe(where)["arrays"] == ["one"]
     (tmp_path / "b.npz").write_bytes(b"PK")
     assert fmt.validate(where)[0].severity == "error"
+
+
+def test_a_member_without_a_name_is_no_array(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as file:
+        file.writestr("x", b"x")
+    raw = bytearray((tmp_path / "a.npz").read_bytes())
+    raw[raw.index(b"PK\1\2") + 46] = 0  # zipfile cuts names at a NUL
+    raw[30] = 0
+    (tmp_path / "a.npz").write_bytes(raw)
+    with pytest.raises(FormatError, match="0 arrays"):
+        formats.read_image(tmp_path / "a.npz")

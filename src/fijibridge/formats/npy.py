@@ -174,12 +174,16 @@ class _Copied:
 def _zip(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise FormatError(f"{str(path)!r} is no readable .npz file: {error}.") from error
+    except Exception as error:
+        # zipfile raises what it pleases on broken bytes
+        raise FormatError(
+            f"{str(path)!r} is no readable .npz file: {first_line(error)}."
+        ) from error
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    return {i.filename.removesuffix(".npy"): i for i in archive.infolist() if not i.is_dir()}
+    files = (i for i in archive.infolist() if i.filename and not i.filename.endswith("/"))
+    return {i.filename.removesuffix(".npy"): i for i in files}
 
 
 def _open_npz(where: Location, options: ReadOptions, /) -> ImageSource:

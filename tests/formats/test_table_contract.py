@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fijibridge.errors import FijiBridgeError, FormatError, SettingsError
+from fijibridge.errors import FormatError, SettingsError, UnsupportedError
 from fijibridge.formats import all_formats, read_table, write_table
 from fijibridge.model import ResultsTable, TableStyle
 
@@ -58,7 +59,7 @@ def tables(draw, text=plain_text, exact=True):
     )
 
 
-def check_same(back: ResultsTable, table: ResultsTable) -> None:
+def check_same(back: ResultsTable, table: ResultsTable, rel: float = 0) -> None:
     assert back.headings == table.headings
     assert len(back) == len(table)
     for heading, values in table.columns.items():
@@ -66,6 +67,7 @@ def check_same(back: ResultsTable, table: ResultsTable) -> None:
         assert found.dtype == values.dtype, heading
         for a, b in zip(found.tolist(), values.tolist(), strict=True):
             same = a == b or (isinstance(a, float) and math.isnan(a) and math.isnan(b))
+            same = same or (isinstance(a, float) and a == pytest.approx(b, rel=rel, abs=0))
             assert same, (heading, a, b)
     assert dict(back.units) == dict(table.units)
     if table.object_ids is None:
@@ -82,7 +84,8 @@ def check_same(back: ResultsTable, table: ResultsTable) -> None:
 def test_read_gives_what_was_written(suffix, table, tmp_path):
     path = tmp_path / f"a{suffix}"
     write_table(table, path, overwrite=True)
-    check_same(read_table(path), table)
+    # openpyxl writes 16 digits
+    check_same(read_table(path), table, rel=1e-15 if suffix == ".xlsx" else 0)
 
 
 @pytest.mark.parametrize("suffix", EXACT)
@@ -91,7 +94,8 @@ def test_read_gives_what_was_written(suffix, table, tmp_path):
 def test_binary_formats_hold_any_text(suffix, table, tmp_path):
     path = tmp_path / f"a{suffix}"
     write_table(table, path, overwrite=True)
-    check_same(read_table(path), table)
+    # openpyxl writes 16 digits
+    check_same(read_table(path), table, rel=1e-15 if suffix == ".xlsx" else 0)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -135,10 +139,8 @@ def test_missing_and_broken_files(suffix, tmp_path):
             if broken:
                 broken[rng.integers(len(broken))] = rng.integers(256)
         path.write_bytes(broken)
-        try:
+        with contextlib.suppress(FormatError, UnsupportedError):
             read_table(path)
-        except FijiBridgeError as error:
-            assert isinstance(error, FormatError | SettingsError | TypeError)
 
 
 def test_every_table_format_says_so():

@@ -143,7 +143,7 @@ def test_imagej_reads_what_we_write(imagej, tmp_path, table, suffix):
                 assert str(java.getStringValue(heading, row) or "") == value, (heading, row)
             else:  # what looks like a number in a text column is one to ImageJ
                 ours_number = float(value)
-                assert number == ours_number or math.isnan(number) and math.isnan(ours_number)
+                assert number == ours_number or (math.isnan(number) and math.isnan(ours_number))
 
 
 def _tame(value: Any) -> Any:

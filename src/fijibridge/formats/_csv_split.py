@@ -196,12 +196,14 @@ def split_table(text: str, name: str, known: tuple[str, ...] = ()) -> Cells:
     if said:
         separator, start = said[1], said.end()
     body = text[start:]
-    if not body.strip("\n \t,;"):
-        return Cells(headings=[], columns=[], separator="\t", first_line=1, quoted=False)
-    line_number = text.count("\n", 0, start) + 1
     lines = body.split("\n")
     if lines[-1] == "":
         lines.pop()
+    blank = next((i for i, line in enumerate(lines) if line.strip()), len(lines))
+    if not body.strip("\n \t,;") or blank == len(lines):
+        return Cells(headings=[], columns=[], separator="\t", first_line=1, quoted=False)
+    lines = lines[blank:]
+    line_number = text.count("\n", 0, start) + 1 + blank
     look = [line[:2_000_000] for line in lines[: 4 * _LOOK] if line.strip()][:_LOOK]
     separator = separator or _find_separator(look, name)
     first = _heading_line(lines, separator)

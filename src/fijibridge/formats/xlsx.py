@@ -1,4 +1,7 @@
-"""Excel workbooks: the table on the first sheet, what Excel cannot hold on the second."""
+"""Excel workbooks: the table on the first sheet, what Excel cannot hold on the second.
+
+Numbers keep 16 significant digits: that is what openpyxl writes.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,9 @@ _MAX_UNPACKED, _MAX_RATIO = 1 << 28, 200
 #: Excel's numbers are doubles.
 _MAX_WHOLE = 2**53
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff\ud800-\udfff]|_x[0-9A-Fa-f]{4}_")
+#: Numbers that Excel has no room for are stored as text.
+_LARGEST = 9.99e307
+_DIGITS = re.compile(r"-?\d{1,20}|-?\d\.\d+e\+30[78]")
 _WORDS = {"nan": math.nan, "infinity": math.inf, "-infinity": -math.inf}
 
 
@@ -154,8 +160,8 @@ def _values(cells: list[Any], hint: str | None) -> np.ndarray:
             numbers.append(value)
         elif isinstance(value, str) and value.lower() in _WORDS:
             numbers.append(_WORDS[value.lower()])
-        elif isinstance(value, str) and hint is not None and re.fullmatch(r"-?\d{1,20}", value):
-            numbers.append(int(value))
+        elif isinstance(value, str) and hint is not None and _DIGITS.fullmatch(value):
+            numbers.append(int(value) if value.lstrip("-").isdigit() else float(value))
         else:
             return as_text()
     whole = all(isinstance(v, int) for v in numbers) and hint in (None, "int64", "uint64")
@@ -220,10 +226,13 @@ def _cells(sheet: Any, heading: str, values: np.ndarray) -> Iterable[Any]:
     cells: list[Any] = values.tolist()
     if values.dtype.kind in "iu":
         return [v if -_MAX_WHOLE <= v <= _MAX_WHOLE else str(v) for v in cells]
-    if np.isfinite(values).all():
+    if bool(np.all(np.abs(values.astype(np.float64)) < _LARGEST)):
         return cells
     words = {math.inf: "Infinity", -math.inf: "-Infinity"}
-    return [None if math.isnan(v) else words.get(v, v) for v in cells]
+    return [
+        None if math.isnan(v) else words.get(v, v if abs(v) < _LARGEST else f"{v:.16e}")
+        for v in cells
+    ]
 
 
 def _text(sheet: Any, text: str, place: str, *, check: bool = True) -> Any:

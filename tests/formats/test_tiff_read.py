@@ -248,3 +248,14 @@ def test_a_closed_image_says_so(tmp_path):
     source.close()
     with pytest.raises(FormatError, match="closed"):
         source.read(Region.whole(STACK.shape))
+
+
+def test_sources_say_in_which_blocks_they_are_stored(tmp_path):
+    path = write(tmp_path / "a.tif", STACK, tile=(16, 32), compression="zlib")
+    assert formats.open_image(path).chunks == (1, 16, 32)
+    colours = np.zeros((3, 64, 70), np.uint8)
+    options = {"photometric": "rgb", "planarconfig": "separate"}
+    path = write(tmp_path / "b.tif", colours, tile=(16, 32), compression="zlib", **options)
+    assert formats.open_image(path).chunks == (16, 32, 1)
+    path = write(tmp_path / "c.tif", STACK, rowsperstrip=10, compression="zlib")
+    assert formats.open_image(path).chunks == (1, 10, 47)

@@ -83,6 +83,12 @@ class TransposedArray:
         self._array = array
         self._order = tuple(order)
 
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """Shape of the blocks in which the file holds the pixels; None when it has none."""
+        found = getattr(self._array, "chunks", None)
+        return tuple(found[axis] for axis in self._order) if found else None
+
     def __getitem__(self, slices: Slices) -> np.ndarray:
         inner: list[slice] = [slice(None)] * len(slices)
         for place, axis in enumerate(self._order):
@@ -125,6 +131,12 @@ class PagedArray:
             raise FormatError(f"{path!r} says that its tiles have the size {self._segment}.")
         cut = [math.ceil(n / s) for n, s in zip(self._page[1:4], self._segment, strict=True)]
         self._grid = (self._page[0], *cut)
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Shape of a strip or tile, one page deep."""
+        parts = zip((1, *self._segment, self._page[4]), self._page, self._kept(), strict=True)
+        return (*(1 for _ in self._lead), *(min(n, size) for n, size, kept in parts if kept))
 
     def close(self) -> None:
         """Let go of the files."""

@@ -257,3 +257,20 @@ def test_a_console_without_micro_signs(image, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert re.search(rb"\?\.tif", done.stdout)
+
+
+def test_flags_may_stand_among_the_inputs(image, tmp_path):
+    assert main(["convert", str(image), "--unit", "um", str(tmp_path / "a.h5"), "--quiet"]) == 0
+    assert fb.read_image(tmp_path / "a.h5").axes["x"].unit == "micrometer"
+
+
+def test_names_with_a_dash_in_front(image, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["convert", "--quiet", "--", str(image), "-a.h5"]) == 0
+    assert main(["info", "-a.h5"]) == 0
+
+
+@pytest.mark.parametrize("words", [["particles", "-h"], ["-h"], ["particles", "x.tif", "--help"]])
+def test_help_in_any_place(words, capsys):
+    assert main(words) == 0
+    assert "Usage: fijibridge" in capsys.readouterr().out

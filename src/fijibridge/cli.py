@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from fijibridge.ops import Operation, Report
 
-__all__ = ["build_parser", "main"]
+__all__ = ["build_parser", "main", "verb_parser"]
 
 _BUG = 1
 _DESCRIPTION = (
@@ -121,8 +121,16 @@ def _fill(parser: argparse.ArgumentParser, found: Operation, *, completing: bool
     _add(parser, declared(RunOptions), completing=completing)
 
 
-def build_parser(only: str | None = None, *, completing: bool = False) -> argparse.ArgumentParser:
-    """Return the parser of all verbs; with `only`, the options of that one alone."""
+def verb_parser(verb: str) -> argparse.ArgumentParser:
+    """Return the parser of one verb alone, which loads no other verb."""
+    found = operation(verb)
+    parser = _Parser(prog=f"fijibridge {verb}", formatter_class=_formatter(), allow_abbrev=False)
+    _fill(parser, found, completing=False)
+    return parser
+
+
+def build_parser(*, completing: bool = False) -> argparse.ArgumentParser:
+    """Return the parser of all verbs, for the help; with their options, for completion."""
     formatter = _formatter()
     parser = _Parser(
         prog="fijibridge",
@@ -140,14 +148,9 @@ def build_parser(only: str | None = None, *, completing: bool = False) -> argpar
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=_Parser)
     for name in OPERATIONS:
         found = operation(name)
-        sub = verbs.add_parser(
-            name,
-            help=found.summary.replace("%", "%%"),
-            formatter_class=formatter,
-            allow_abbrev=False,
-        )
-        if only in (None, name):
-            _fill(sub, found, completing=completing)
+        sub = verbs.add_parser(name, help=found.summary, formatter_class=formatter)
+        if completing:
+            _fill(sub, found, completing=True)
     return parser
 
 
@@ -172,20 +175,23 @@ def _spelled(word: str, items: dict[str, Declared], verb: str) -> list[str]:
 
 
 def _normalised(verb: str, words: Sequence[str]) -> list[str]:
-    """Return a verb's words with flags in their one spelling and values tied to them.
+    """Return a verb's words: flags in their one spelling, values tied to them, then the rest.
 
-    A value may begin with a dash (``--threshold -100,0``), which argparse takes for a flag.
+    A value may begin with a dash (``--threshold -100,0``), which argparse takes for a flag, and
+    inputs may stand among the flags, which argparse takes for the end of the inputs.
     """
     own = [*declared(operation(verb).settings), *declared(RunOptions)]
     items = {name: item for item in own for name in (item.name, *item.aliases)}
     out: list[str] = []
+    plain: list[str] = []
     rest = list(words)
     while rest:
         word = rest.pop(0)
         if word == "--":
-            return [*out, word, *rest]
+            plain += rest
+            break
         if not word.startswith("--"):
-            out.append(word)
+            (out if word == "-h" else plain).append(word)
             continue
         spelled = _spelled(word, items, verb)
         item = items.get(word[2:].partition("=")[0].replace("-", "_"))
@@ -197,7 +203,7 @@ def _normalised(verb: str, words: Sequence[str]) -> list[str]:
                 )
             spelled = [f"{item.flag}={rest.pop(0)}"]
         out += spelled
-    return out
+    return [*out, "--", *plain]
 
 
 def _values(found: Operation, parsed: argparse.Namespace) -> dict[str, Any]:
@@ -274,7 +280,7 @@ def _main(words: list[str]) -> int:
             "Type: fijibridge VERB --flags, such as: fijibridge particles --help",
         )
     if verb is None or words[0] != verb:
-        parser = build_parser(only="")
+        parser = build_parser()
         if not words:
             parser.print_help()
             return 0
@@ -282,8 +288,7 @@ def _main(words: list[str]) -> int:
         return 0
     found = operation(verb)
     rest = _normalised(verb, words[1:])
-    parser = build_parser(only=verb)
-    parsed = parser.parse_args([verb, *rest])
+    parsed = verb_parser(verb).parse_args(rest)
     mine, options = split_options(found, _values(found, parsed))
     report = perform(found, mine, _context(found, options))
     _print_report(report, options)

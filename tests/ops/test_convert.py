@@ -198,3 +198,17 @@ def test_warnings_become_notes(mask, tmp_path, monkeypatch):
     monkeypatch.setattr(formats, "write_rois", write)
     report = run_verb("convert", input=mask, output=tmp_path / "r.zip")
     assert report.to_json()["notes"] == ["the colours were left out"]
+
+
+def test_a_colour_table_for_labels_means_labels(tmp_path):
+    labels = np.eye(6, dtype=np.uint8) * np.arange(6, dtype=np.uint8)
+    fb.write_labels(fb.LabelImage.from_array(labels, "yx"), tmp_path / "l.tif")
+    with pytest.raises(UnsupportedError, match="labels would be lost"):
+        run_verb("convert", input=tmp_path / "l.tif", output=tmp_path / "l.jpg")
+    report = run_verb("convert", input=tmp_path / "l.tif", output=tmp_path / "l.ome.zarr")
+    assert "taken as labels" in report.to_json()["notes"][0]
+    assert fb.read_image(tmp_path / "l.ome.zarr").spec.role == "labels"
+    run_verb("convert", input=tmp_path / "l.tif", output=tmp_path / "l.jpg", role="intensity")
+    grey = fb.Image.from_array(labels, "yx")
+    fb.write_image(grey, tmp_path / "g.tif")
+    run_verb("convert", input=tmp_path / "g.tif", output=tmp_path / "g.jpg")

@@ -6,7 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from fijibridge.errors import FijiBridgeError, SettingsError, UnsupportedError
-from fijibridge.ops._inputs import calibrated, check_sources, glob_paths, is_glob, read_stack
+from fijibridge.ops._inputs import (
+    calibrated,
+    check_sources,
+    glob_paths,
+    has_label_colors,
+    is_glob,
+    read_stack,
+)
 from fijibridge.ops._operation import JobReport
 
 if TYPE_CHECKING:
@@ -20,6 +27,9 @@ __all__ = ["Conversion"]
 
 Way = Literal["image", "labels", "overlay", "rois", "fill", "table"]
 _KINDS: tuple[Kind, ...] = ("image", "table", "rois")
+_TAKEN_AS_LABELS = (
+    "taken as labels, as its colour table is one for labels; --role intensity says otherwise"
+)
 _SLAB = 64 << 20  # bytes copied at once
 
 
@@ -76,6 +86,7 @@ class Conversion:
         self.value = value
         self.overwrite = overwrite
         self._way: Way | None = None
+        self._notes: tuple[str, ...] = ()
 
     def plan(self) -> Way:
         """Decide what becomes what, and refuse what cannot be, without reading pixels."""
@@ -147,9 +158,13 @@ class Conversion:
             role=value.role,
         )
         try:
-            return source.spec
+            spec = source.spec
         finally:
             source.close()
+        if value.role is None and spec.role == "intensity" and has_label_colors(spec):
+            self._notes = (_TAKEN_AS_LABELS,)
+            return replace(spec, role="labels")
+        return spec
 
     def _only_overlay(self) -> bool:
         """Return whether the ROIs over an image are meant: it is no label image, but has some."""
@@ -200,7 +215,7 @@ class Conversion:
         return JobReport(
             line=f"{self.source} -> {self.target}: {what}",
             data={"input": self.source, "output": self.target, **data},
-            notes=tuple(notes),
+            notes=(*self._notes, *notes),
             value=value,
         )
 

@@ -25,6 +25,7 @@ __all__ = [
     "each_path",
     "folder_of",
     "glob_paths",
+    "has_label_colors",
     "is_glob",
     "nickname",
     "read_stack",
@@ -33,6 +34,7 @@ __all__ = [
     "to_labels",
 ]
 
+_JUMP = 40  # grey levels
 _DOUBLE = (".ome.tiff", ".ome.tif", ".ome.zarr", ".nii.gz")
 
 
@@ -87,7 +89,7 @@ def check_sources(paths: Iterable[str]) -> None:
             where = Location.parse(one)
             if not where.path.exists():
                 raise FormatError(
-                    f"There is no file {str(where.path)!r}.",
+                    f"There is no file '{where.path}'.",
                     "Check the path, or quote it when it holds spaces.",
                 )
 
@@ -212,6 +214,20 @@ def check_label_spec(spec: ImageSpec, path: str) -> None:
             f"{path!r} has {spec.axes.size('c')} channels; a label image has one.",
             "Take one channel first.",
         )
+
+
+def has_label_colors(spec: ImageSpec) -> bool:
+    """Return whether the colour table is one for labels: neighbouring values look nothing alike.
+
+    Glasbey's and random tables jump by some 100 grey levels from entry to entry, those for
+    intensities by one or two.
+    """
+    import numpy as np
+
+    if spec.dtype.kind not in "iu" or len(spec.extra.luts) != 1 or spec.extra.rgb:
+        return False
+    lut = np.asarray(spec.extra.luts[0], np.int64)
+    return lut.shape == (256, 3) and bool(np.abs(np.diff(lut[1:], axis=0)).mean() > _JUMP)
 
 
 def slabs(shape: tuple[int, ...], itemsize: int, room: int) -> Iterator[Region]:

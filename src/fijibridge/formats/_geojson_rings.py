@@ -27,9 +27,9 @@ __all__ = [
 
 def signed_area(ring: np.ndarray) -> float:
     """Return the shoelace area of an open ring, (n, 2); positive is RFC 7946's outer direction."""
-    points = np.asarray(ring, np.float64)
-    x, y = (points - points[:1]).T
-    return 0.5 * float(x @ np.roll(y, -1) - y @ np.roll(x, -1))
+    # relative to the first vertex, whose products are zero then
+    x, y = np.asarray(ring - ring[:1], np.float64).T
+    return 0.5 * float(x[:-1] @ y[1:] - y[:-1] @ x[1:])
 
 
 def is_pixel_edges(rings: Sequence[np.ndarray]) -> bool:
@@ -37,9 +37,14 @@ def is_pixel_edges(rings: Sequence[np.ndarray]) -> bool:
     for ring in rings:
         if ring.dtype.kind == "f" or len(ring) < 4:
             return False
-        steps = np.roll(ring, -1, axis=0) - ring
-        flat = steps == 0
-        if not (flat.sum(axis=1) == 1).all() or (flat[:, 0] == np.roll(flat[:, 0], 1)).any():
+        along_y = ring[1:, 0] == ring[:-1, 0]
+        # as edges turn at every vertex, they run along y and x by turns
+        if (along_y[1:] == along_y[:-1]).any() or len(ring) % 2:
+            return False
+        if not (along_y ^ (ring[1:, 1] == ring[:-1, 1])).all():
+            return False
+        closing = (ring[0] == ring[-1]).tolist()
+        if closing[0] == closing[1] or closing[0] == bool(along_y[0]):
             return False
     return True
 

@@ -6,6 +6,7 @@ Source: QuPath's export (objectType, classification, isLocked, measurements, geo
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import uuid
@@ -84,11 +85,15 @@ def _text(array: np.ndarray) -> str:
     """Return an array as JSON; whole floats as integers, which QuPath reads the same."""
     if array.dtype.kind == "f" and array.size and np.array_equal(np.rint(array), array):
         array = array.astype(np.int64) if (np.abs(array) < 2**53).all() else array
-    return repr(array.tolist()).replace(" ", "")
+    return repr(array.tolist())
 
 
 def _ring_text(ring: np.ndarray) -> str:
-    return _text(np.concatenate([ring, ring[:1]]))
+    if ring.dtype.kind == "f":
+        return _text(np.concatenate([ring, ring[:1]]))
+    points = ring.tolist()
+    points.append(points[0])
+    return repr(points)
 
 
 def _area_geometry(paths: Sequence[np.ndarray]) -> str:
@@ -227,6 +232,14 @@ def _properties(roi: Roi, natural: str, *, plane_is_all: bool) -> dict[str, Any]
     return found
 
 
+def _identity(text: str) -> str:
+    """Return the UUID (version 5) that belongs to a text."""
+    digest = hashlib.sha1(_IDS.bytes + text.encode("utf-8", "replace"), usedforsecurity=False)
+    h = digest.hexdigest()
+    variant = "89ab"[int(h[16], 16) & 3]
+    return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{variant}{h[17:20]}-{h[20:32]}"
+
+
 def features(rois: Iterable[Roi]) -> Iterable[str]:
     """Yield each ROI as the text of a feature."""
     for i, roi in enumerate(rois):
@@ -235,7 +248,7 @@ def features(rois: Iterable[Roi]) -> Iterable[str]:
         said = _properties(roi, natural, plane_is_all=plane_is_all)
         text = json.dumps(said, ensure_ascii=False)
         own = roi.properties.get(OBJECT + "id", "")
-        made = own or str(uuid.uuid5(_IDS, ascii(f"{i} {geometry}{plane} {roi.name}")))
+        made = own or _identity(f"{i} {geometry}{plane} {roi.name}")
         shape = f"{{{geometry}{plane}}}" if geometry else "null"
         yield (
             f'{{"type":"Feature","id":{json.dumps(made)},"geometry":{shape},"properties":{text}}}'

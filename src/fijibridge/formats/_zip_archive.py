@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -325,9 +325,10 @@ def _inflated(archive: Archive, chosen: np.ndarray) -> list[bytes]:
     table = zip(begins.tolist(), ends, np.maximum(sizes, 1).tolist(), strict=True)
     if (method == 8).all() and packed.max() <= _ONE_CALL:
         decompress = isal_zlib.decompress
+        broken: Any = (zlib.error, isal_zlib.error, EOFError, ValueError, MemoryError)
         try:
             pieces: list[bytes] = [decompress(view[a:b], -15, size) for a, b, size in table]
-        except (zlib.error, EOFError, ValueError, MemoryError):
+        except broken:
             pieces = []  # below, it is found out which entry it was
         if np.array_equal(np.fromiter(map(len, pieces), np.int64, len(pieces)), sizes):
             return pieces

@@ -79,10 +79,13 @@ def _points(coordinates: Any, what: str) -> np.ndarray:
         array = np.array(coordinates, np.float64)
     except (ValueError, TypeError, OverflowError) as error:
         raise FormatError(f"the coordinates of its {what} are not numbers") from error
-    if array.ndim != 2 or array.shape[1] < 2 or not np.isfinite(array).all():
+    if array.ndim != 2 or array.shape[1] < 2 or not array.size:
         raise FormatError(f"the coordinates of its {what} are not pairs of numbers")
     array = array[:, :2]
-    if (np.abs(array) < 2**31).all():
+    largest = max(float(array.max()), -float(array.min()))
+    if not largest < float("inf"):  # not numbers either
+        raise FormatError(f"the coordinates of its {what} are not pairs of numbers")
+    if largest < 2**31:
         whole = array.astype(np.int32)
         if (whole == array).all():
             return whole
@@ -133,11 +136,9 @@ def _line(points: np.ndarray, hint: str) -> dict[str, Any]:
 
 
 def _area(paths: list[np.ndarray], hint: str) -> dict[str, Any]:
-    low = np.min([path.min(axis=0) for path in paths], axis=0)
-    high = np.max([path.max(axis=0) for path in paths], axis=0)
-    bounds = tuple(float(v) for v in (*low, *(high - low)))
     if hint in ("rectangle", "oval", "none") and len(paths) == 1:
-        return {"kind": hint, "bounds": bounds}
+        low, high = paths[0].min(axis=0), paths[0].max(axis=0)
+        return {"kind": hint, "bounds": tuple(float(v) for v in (*low, *(high - low)))}
     kind = hint if hint in AREA_KINDS - {"rectangle", "oval"} else natural_kind(paths)
     if len(paths) > 1 or kind == "composite":
         if len({path.dtype for path in paths}) > 1:

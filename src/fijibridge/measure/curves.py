@@ -141,6 +141,8 @@ def _length(nodes: np.ndarray, points: np.ndarray, kind: str) -> float:
     step = (np.roll(xy, -1, axis=0) - xy).astype(np.float64)
     straight = bool((step == 0).any(axis=1).all() and (xy == np.floor(xy)).all())
     if kind == "traced" or (kind == "polygon" and straight):
+        if len(xy) < 4:
+            return 0.0
         size = np.abs(step).sum(axis=1)
         corner, corners = False, 0
         for i in range(len(size)):

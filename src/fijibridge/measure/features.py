@@ -12,6 +12,8 @@ from fijibridge.measure.particle_settings import COLUMN_ORDER
 from fijibridge.measure.tracing import split
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from fijibridge.measure.planes import Calibration
     from fijibridge.measure.tracing import Particles
 
@@ -38,7 +40,7 @@ class Greys:
     Parameters
     ----------
     plane
-        (y, x) uint8, uint16 or float32.
+        (y, x) uint8, uint16 or float32: an array, or what reads rows when it is sliced.
     table
         Calibrated value of each raw value, float32, or None.
     curve
@@ -47,6 +49,8 @@ class Greys:
         Threshold in force in that plane for %Area, or None = what is not 0.
     constant
         The one 8-bit value that all particle pixels have, when that is known.
+    step
+        Rows to read at a time; 0 = all.
     """
 
     plane: np.ndarray
@@ -54,13 +58,46 @@ class Greys:
     curve: np.ndarray | None = None
     band: tuple[float, float] | None = None
     constant: int | None = None
+    step: int = 0
 
     @property
     def may_skip_pixels(self) -> bool:
-        """Whether pixels exist that ImageJ does not count: NaN, infinite."""
+        """Whether pixels may exist that ImageJ does not count: NaN, infinite."""
         if self.plane.dtype.kind == "f":
-            return not bool(np.isfinite(self.plane).all())
+            return bool(self.step) or not bool(np.isfinite(self.plane).all())
         return self.table is not None and bool(np.isnan(self.table).any())
+
+    def windows(self, box: np.ndarray) -> Iterator[tuple[int, int, int, np.ndarray]]:
+        """Cut particles into ranges whose pixels are read together.
+
+        Parameters
+        ----------
+        box
+            (n, 4) boxes of the particles, their first rows ascending.
+
+        Yields
+        ------
+        l0, l1, top, rows
+            Particles l0 .. l1, the first of the rows, and the rows.
+        """
+        height = int(self.plane.shape[0])
+        n = len(box)
+        if not self.step:
+            yield 0, n, 0, self.plane
+            return
+        top, rows = 0, self.plane[:0]
+        first, last = box[:, 1], box[:, 1] + box[:, 3]
+        k = 0
+        while k < n:
+            limit = max(int(first[k]) + self.step, int(last[k]))
+            e = k + 1
+            while e < n and last[e] <= limit:
+                e += 1
+            if first[k] < top or last[k:e].max() > top + len(rows):
+                top = int(first[k])
+                rows = self.plane[top : min(limit, height)]
+            yield k, e, top, rows
+            k = e
 
 
 def roi_perimeters(found: Particles, threads: int | None) -> np.ndarray:
@@ -87,11 +124,12 @@ def pixel_counts(found: Particles, greys: Greys) -> np.ndarray:
         return found.area
     from fijibridge.measure._kernels.floats import count_finite
 
-    plane = greys.plane
-    if greys.table is not None:
-        plane = np.where(np.isnan(greys.table), np.float32(np.nan), np.float32(0))[plane]
     count = np.empty(len(found), np.int64)
-    count_finite(plane, found.start, found.x0, found.x1, found.y, 0, len(found), count)
+    for l0, l1, top, rows in greys.windows(found.box):
+        values = rows
+        if greys.table is not None:
+            values = np.where(np.isnan(greys.table), np.float32(np.nan), np.float32(0))[rows]
+        count_finite(values, top, found.start, found.x0, found.x1, found.y, l0, l1, count)
     return count
 
 
@@ -142,7 +180,7 @@ def measure_particles(
     grey_columns = np.array([place.get(h, -1) for h in GREY_HEADINGS])
     if len(chosen) == 0:
         return {h: out[place[h]] for h in headings}
-    flip = found_height(greys) + 1 if invert_y else 0
+    flip = int(greys.plane.shape[0]) + 1 if invert_y else 0
     number = counts[chosen].astype(np.float64)
     weights = np.diff(found.start)[chosen]
     ends = np.concatenate([[0], np.cumsum(weights)])
@@ -175,11 +213,6 @@ def measure_particles(
     return {h: out[place[h]] for h in headings}
 
 
-def found_height(greys: Greys) -> int:
-    """Return the height of the image, for y counted from the bottom."""
-    return int(greys.plane.shape[0])
-
-
 def _measure_greys(
     found: Particles,
     chosen: np.ndarray,
@@ -192,53 +225,50 @@ def _measure_greys(
     cut: np.ndarray,
     parts: int,
 ) -> None:
-    from fijibridge.measure._kernels import floats
-    from fijibridge.measure._kernels import greys as kernels
+    from fijibridge.measure._kernels.greys import measure_constant
 
     c = calibration
     runs = (found.start, found.x0, found.x1, found.y, chosen)
     end = (col, out, c.width, c.height, c.x_origin, c.y_origin, flip)
-    plane = greys.plane
     if greys.constant is not None:
         share = 100.0 if greys.band is not None or greys.constant != 0 else 0.0
         value = greys.constant
-        each(
-            lambda t: kernels.measure_constant(*runs, cut[t], cut[t + 1], value, share, *end),
-            parts,
-        )
+        each(lambda t: measure_constant(*runs, cut[t], cut[t + 1], value, share, *end), parts)
         return
-    if plane.dtype.kind == "f":
+    kernel, before, between = _grey_kernel(greys, centroids, len(chosen))
+    for l0, l1, top, rows in greys.windows(found.box[chosen]):
+        places = np.clip(cut, l0, l1)
+
+        def job(
+            t: int, rows: np.ndarray = rows, top: int = top, places: np.ndarray = places
+        ) -> None:
+            kernel(rows, top, *runs, places[t], places[t + 1], *before, *between, *end)
+
+        each(job, parts)
+
+
+def _grey_kernel(
+    greys: Greys, centroids: np.ndarray, n: int
+) -> tuple[Callable[..., None], tuple[object, ...], tuple[object, ...]]:
+    """Return the kernel for the pixel type and its own arguments."""
+    if greys.plane.dtype.kind == "f":
+        from fijibridge.measure._kernels.floats import measure_floats
+
         low, high = np.float32(0), np.float32(0)
         if greys.band is not None:
             with np.errstate(over="ignore"):
                 low, high = np.float32(greys.band[0]), np.float32(greys.band[1])
-        nonzero = greys.band is None
-        each(
-            lambda t: floats.measure_floats(
-                plane, *runs, cut[t], cut[t + 1], low, high, nonzero, centroids, *end
-            ),
-            parts,
-        )
-        return
-    top = int(np.iinfo(plane.dtype).max)
-    first, last = 1, top
+        return measure_floats, (low, high), (greys.band is None, centroids)
+    first, last = 1, int(np.iinfo(greys.plane.dtype).max)
     if greys.band is not None:
         # ImageJ rounds the threshold for %Area: floor(x + 0.5)
         first, last = (int(np.floor(np.clip(v, -1, 1e6) + 0.5)) for v in greys.band)
     if greys.table is None:
-        each(
-            lambda t: kernels.measure_integers(plane, *runs, cut[t], cut[t + 1], first, last, *end),
-            parts,
-        )
-        return
+        from fijibridge.measure._kernels.greys import measure_integers
+
+        return measure_integers, (first, last), ()
     from fijibridge.measure._kernels.calibrated import measure_calibrated
 
     table = greys.table
     curve = table.astype(np.float64) if greys.curve is None else greys.curve
-    counted = np.empty(len(chosen), np.int64)
-    each(
-        lambda t: measure_calibrated(
-            plane, *runs, cut[t], cut[t + 1], table, curve, first, last, counted, *end
-        ),
-        parts,
-    )
+    return measure_calibrated, (table, curve), (first, last, np.empty(n, np.int64))

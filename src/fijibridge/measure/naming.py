@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -70,5 +70,5 @@ def particle_names(
             pieces += [dash, column]
         text = np.concatenate(pieces, axis=1)
         code[rows, : text.shape[1]] = text
-    # numpy's own array of text: nothing is made per name
-    return cast("Sequence[str]", code.view(f"U{code.shape[1]}").ravel())
+    names: list[str] = code.view(f"U{code.shape[1]}").ravel().tolist()
+    return names

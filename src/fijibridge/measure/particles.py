@@ -23,12 +23,19 @@ from fijibridge.measure.planework import (
     check_band,
     find_plane,
 )
+from fijibridge.measure.streaming import (
+    find_by_strips,
+    lazy_image,
+    pixel_rows,
+    strip_rows,
+    whole_image,
+)
 
 if TYPE_CHECKING:
     from fijibridge.measure.particle_settings import ParticleSettings
     from fijibridge.measure.planework import Band
     from fijibridge.measure.tracing import Particles
-    from fijibridge.model.image import Image
+    from fijibridge.model.image import Image, ImageSource
     from fijibridge.model.labels import LabelImage
     from fijibridge.model.rois import RoiSet
     from fijibridge.model.table import ResultsTable
@@ -66,13 +73,18 @@ class ParticleResult:
 
 
 def analyze_particles(
-    image: Image,
+    image: Image | ImageSource,
     settings: ParticleSettings,
     *,
-    redirect: Image | None = None,
+    redirect: Image | ImageSource | None = None,
     threads: int | None = None,
 ) -> ParticleResult:
     """Find and measure particles.
+
+    Of a source that is no `Image` only the planes in work are in memory; planes of more than 256 MB
+    are read strip by strip (unless there is a selection, or they hold labels), with the same
+    result. What then stays in memory are the runs of the particles and the results; leave
+    ``labels`` out of the outputs where a label image does not fit.
 
     Parameters
     ----------
@@ -100,9 +112,13 @@ def analyze_particles(
     UnsupportedError
         For pixels that ImageJ does not know.
     """
+    image = lazy_image(image)
+    redirect = None if redirect is None else lazy_image(redirect)
     if settings.connectivity == "3d":
         from fijibridge.measure.volume import analyze_volume
 
+        image = whole_image(image)
+        redirect = None if redirect is None else whole_image(redirect)
         return analyze_volume(image, settings, redirect=redirect, threads=threads)
     planes = Planes.of(image)
     from_labels = image.spec.role == "labels" and settings.threshold is None
@@ -113,46 +129,79 @@ def analyze_particles(
     out = Assembly.of(planes, values, settings, from_labels=from_labels)
     own = Calibration.of(image.spec)
     measured = own if redirect is None else Calibration.of(redirect.spec)
+    step = 0 if from_labels or selection.given else strip_rows(planes)
     table, curve = values.table(), values.curve()
     total_area = math.nan
     for k in out.wanted:
-        plane_band: Band | None = None
-        plane = None if from_labels else planes.plane(k)
-        if k == out.wanted[0]:
-            total_area = _total_area(selection, measured, plane)
-        if plane is None:
+        if from_labels:
             found = find_labels(planes.labels(k, selection), threads=threads)
+            pixels, in_force = planes.loose_plane(k), None
         else:
-            plane_band = band or binary_band(
-                selection.inside(plane),
-                white_background=settings.white_background,
-                inverted_lut=image.spec.extra.inverted_lut,
-            )
-            found, plane = find_plane(plane, plane_band, settings, selection, threads)
-        greys = _greys(plane, plane_band, values, k, found, settings, table, curve, redirect)
-        out.add(
-            k,
-            analyze_plane(
-                found,
-                greys,
-                settings,
-                out.headings,
-                frame=selection.frame,
-                calibration=measured,
-                outline_calibration=own,
-                total_area=total_area,
-                threads=threads,
-            ),
-            threads,
+            found, pixels, in_force = _find(planes, k, band, settings, selection, step, threads)
+        if k == out.wanted[0]:
+            total_area = _total_area(selection, measured, None if from_labels else pixels)
+        constant = None
+        if redirect is not None:
+            other = k if len(values) == len(planes) else 0
+            pixels = pixel_rows(values, other) if step else values.loose_plane(other)
+            in_force = None
+        elif in_force is not None and table is None:
+            constant = _constant(in_force, pixels, found, settings)
+        limits = in_force.levels if in_force is not None and in_force.user else None
+        result = analyze_plane(
+            found,
+            Greys(pixels, table, curve, limits, constant, step),
+            settings,
+            out.headings,
+            frame=selection.frame,
+            calibration=measured,
+            outline_calibration=own,
+            total_area=total_area,
+            threads=threads,
         )
+        out.add(k, result, threads)
     return ParticleResult(
         labels=out.labels(),
         table=out.table(),
         rois=out.rois(),
         summary=out.summary(),
-        threshold=None if from_labels or band is None else settings.threshold,
+        threshold=None if from_labels else settings.threshold,
         warnings=tuple(out.warnings),
     )
+
+
+def _find(
+    planes: Planes,
+    k: int,
+    band: Band | None,
+    settings: ParticleSettings,
+    selection: Selection,
+    step: int,
+    threads: int | None,
+) -> tuple[Particles, np.ndarray, Band]:
+    """Return the particles of plane k, its pixels as ImageJ measures them, the threshold."""
+    if step:
+        strips = find_by_strips(planes, k, band, settings, step=step, threads=threads)
+        if strips is not None:
+            return strips[0], pixel_rows(planes, k), strips[1]
+    plane = planes.plane(k)
+    in_force = band or binary_band(
+        selection.inside(plane),
+        white_background=settings.white_background,
+        inverted_lut=planes.image.spec.extra.inverted_lut,
+    )
+    found, plane = find_plane(plane, in_force, settings, selection, threads)
+    return found, plane, in_force
+
+
+def _constant(
+    band: Band, pixels: np.ndarray, found: Particles, settings: ParticleSettings
+) -> int | None:
+    """Return the one 8-bit value that all particles have, when that is known."""
+    holes = settings.include or settings.four or len(found.seeds)
+    if holes or pixels.dtype != np.uint8 or band.low != band.high:
+        return None
+    return int(band.low)
 
 
 def check_together(
@@ -190,30 +239,6 @@ def _total_area(selection: Selection, calibration: Calibration, plane: np.ndarra
     if selection.mask is None:
         return w * calibration.width * h * calibration.height
     count = int(selection.mask.sum())
-    if plane is not None and plane.dtype.kind == "f":
+    if plane is not None and plane.dtype.kind == "f":  # a selection: the plane is an array
         count = int(np.isfinite(selection.inside(plane)).sum())
     return count * calibration.width * calibration.height
-
-
-def _greys(
-    plane: np.ndarray | None,
-    band: Band | None,
-    values: Planes,
-    k: int,
-    found: Particles,
-    settings: ParticleSettings,
-    table: np.ndarray | None,
-    curve: np.ndarray | None,
-    redirect: Image | None,
-) -> Greys:
-    """Say where the pixel values of plane k come from."""
-    if redirect is not None:
-        return Greys(values.plane(k if len(values) > k else 0), table, curve)
-    if plane is None or band is None:
-        return Greys(values.loose_plane(k), table, curve)
-    threshold = band.levels if band.user else None
-    whole = not (settings.include or settings.four or len(found.seeds))
-    constant = None
-    if whole and table is None and plane.dtype == np.uint8 and band.low == band.high:
-        constant = int(band.low)
-    return Greys(plane, table, curve, threshold, constant)

@@ -176,11 +176,19 @@ class Planes:
         UnsupportedError
             When integers are too large for a float.
         """
+        return self.rows(k, 0, self.shape[0])
+
+    def loose_plane(self, k: int) -> np.ndarray:
+        """Return plane k like `plane`, large integers rounded to floats."""
+        return self.rows(k, 0, self.shape[0], strict=False)
+
+    def rows(self, k: int, first: int, stop: int, *, strict: bool = True) -> np.ndarray:
+        """Return some rows of plane k; unless `strict`, large integers are rounded to floats."""
         c, z, t = self.place(k)
-        raw = self.data[t, z, c]
+        raw = self.data[t, z, c, first:stop]
         if raw.dtype == np.int16:
-            return np.ascontiguousarray(raw).view(np.uint16) ^ np.uint16(32768)
-        if raw.dtype.kind in "iu" and raw.dtype.itemsize > 2 and raw.size:
+            return np.ascontiguousarray(raw, np.int16).view(np.uint16) ^ np.uint16(32768)
+        if strict and raw.dtype.kind in "iu" and raw.dtype.itemsize > 2 and raw.size:
             largest = max(abs(int(raw.max())), abs(int(raw.min())))
             if largest > _FLOAT_EXACT:
                 raise UnsupportedError(
@@ -188,14 +196,6 @@ class Planes:
                     f"floats, which are exact up to {_FLOAT_EXACT}.",
                     "For label images say role='labels' (--role labels); else scale the values.",
                 )
-        return np.ascontiguousarray(raw, self.stored.newbyteorder("="))
-
-    def loose_plane(self, k: int) -> np.ndarray:
-        """Return plane k like `plane`, large integers rounded to floats."""
-        c, z, t = self.place(k)
-        raw = self.data[t, z, c]
-        if raw.dtype == np.int16:
-            return self.plane(k)
         return np.ascontiguousarray(raw, self.stored.newbyteorder("="))
 
     def labels(self, k: int, selection: Selection) -> np.ndarray:

@@ -31,7 +31,16 @@ if TYPE_CHECKING:
     from fijibridge.measure.particle_settings import ParticleSettings
     from fijibridge.measure.planes import Calibration, Planes
 
-__all__ = ["Band", "PlaneResult", "Selection", "analyze_plane", "check_band", "find_plane"]
+__all__ = [
+    "Band",
+    "PlaneResult",
+    "Selection",
+    "analyze_plane",
+    "binary_band",
+    "check_band",
+    "find_plane",
+    "rounds_differently",
+]
 
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)
 #: ImageJ keeps signed 16-bit pixels as unsigned ones, this much larger.
@@ -203,7 +212,7 @@ def _erased(plane: np.ndarray, selection: Selection, band: Band, exclude: bool) 
     return out
 
 
-def _rounds_differently(plane: np.ndarray, band: Band) -> bool:
+def rounds_differently(plane: np.ndarray, band: Band) -> bool:
     """Return whether pixels equal the threshold in single but not in double precision."""
     if plane.dtype.kind != "f":
         return False
@@ -236,11 +245,7 @@ def find_plane(
             "which ImageJ erases particles; ImageJ itself never ends with it.",
             "Give a threshold that leaves something out, or say 'include'.",
         )
-    if (
-        (settings.exclude and selection.given)
-        or (whole and cut)
-        or _rounds_differently(plane, band)
-    ):
+    if (settings.exclude and selection.given) or (whole and cut) or rounds_differently(plane, band):
         mask = selection.mask
         if mask is None:
             mask = np.ones((selection.frame[3], selection.frame[2]), np.bool_)

@@ -27,7 +27,7 @@ from fijibridge.measure._kernels.greys import (
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def measure_calibrated(
-    plane, start, x0, x1, y, chosen, l0, l1, table, medians, low, high, count,
+    plane, top, start, x0, x1, y, chosen, l0, l1, table, medians, low, high, count,
     col, out, w, h, xo, yo, flip,
 ):  # fmt: skip
     """Fill the grey columns from raw values with a calibration table.
@@ -48,7 +48,7 @@ def measure_calibrated(
             n += np.int64(x1[i]) - x0[i]
         if n > len(values):
             values = np.empty(n + n // 2, plane.dtype)
-        gather(flat, width, x0, x1, y, a, e, values)
+        gather(flat, width, top, x0, x1, y, a, e, values)
         lo = np.int64(values[0])
         hi = lo
         for d in range(n):

@@ -29,22 +29,22 @@ _BINS = 256
 
 
 @njit(cache=True, nogil=True)
-def count_finite(plane, start, x0, x1, y, l0, l1, count):
+def count_finite(plane, top, start, x0, x1, y, l0, l1, count):
     """Count the pixels of particles l0..l1 that are neither NaN nor infinite."""
     for p in range(l0, l1):
         n = np.int64(0)
         for i in range(start[p], start[p + 1]):
             for x in range(x0[i], x1[i]):
-                n += abs(plane[y[i], x]) <= _LARGEST
+                n += abs(plane[y[i] - top, x]) <= _LARGEST
         count[p] = n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def measure_floats(
-    plane, start, x0, x1, y, chosen, l0, l1, low, high, nonzero, centroids,
+    plane, top, start, x0, x1, y, chosen, l0, l1, low, high, nonzero, centroids,
     col, out, w, h, xo, yo, flip,
 ):  # fmt: skip
-    """Fill the grey columns of particles chosen[l0:l1] from a float32 plane.
+    """Fill the grey columns of particles chosen[l0:l1] from float32 rows, from row `top` on.
 
     NaN and infinite pixels do not count, as in ImageJ. low, high: float32 band of %Area; nonzero:
     there is none, count what is not 0. centroids: (n, 2), out: sums of x and y of what counts.
@@ -62,7 +62,7 @@ def measure_floats(
             n += np.int64(x1[i]) - x0[i]
         if n > len(values):
             values = np.empty(n + n // 2, np.float32)
-        gather(flat, width, x0, x1, y, a, e, values)
+        gather(flat, width, top, x0, x1, y, a, e, values)
         least = 1.7976931348623157e308
         greatest = -1.7976931348623157e308
         counted = np.int64(0)

@@ -24,11 +24,11 @@ TINY = 5e-324  # Double.MIN_VALUE
 
 
 @njit(cache=True, nogil=True)
-def gather(flat, width, x0, x1, y, a, e, values):
-    """Copy the pixel values of runs a..e to values, in raster order."""
+def gather(flat, width, top, x0, x1, y, a, e, values):
+    """Copy the pixel values of runs a..e to values, in raster order; row `top` comes first."""
     d = 0
     for i in range(a, e):
-        base = np.int64(y[i]) * width
+        base = (np.int64(y[i]) - top) * width
         for q in range(base + x0[i], base + x1[i]):
             values[d] = flat[q]
             d += 1
@@ -140,12 +140,13 @@ def measure_constant(start, x0, x1, y, chosen, l0, l1, value, share, col, out, w
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def measure_integers(
-    plane, start, x0, x1, y, chosen, l0, l1, low, high, col, out, w, h, xo, yo, flip
+    plane, top, start, x0, x1, y, chosen, l0, l1, low, high, col, out, w, h, xo, yo, flip
 ):
     """Fill the grey columns of particles chosen[l0:l1] from an uncalibrated plane.
 
-    plane: (height, width) uint8 or uint16. low, high: the band of %Area. The mode is the lowest
-    of the most frequent values: the largest key (count, then smaller value).
+    plane: (rows, width) uint8 or uint16, its first row is row `top` of the image. low, high: the
+    band of %Area. The mode is the lowest of the most frequent values: the largest key (count,
+    then smaller value).
     """
     bins = 256 if plane.itemsize == 1 else 65536
     width = plane.shape[1]
@@ -164,7 +165,7 @@ def measure_integers(
             n += np.int64(x1[i]) - x0[i]
         if n + 32 > len(values):
             values = np.empty(n + n // 2 + 32, plane.dtype)
-        gather(flat, width, x0, x1, y, a, e, values)
+        gather(flat, width, top, x0, x1, y, a, e, values)
         s1 = np.int64(0)
         sx = np.int64(0)
         sy = np.int64(0)
@@ -191,13 +192,13 @@ def measure_integers(
             hi_v = max(hi_v, values[d])
         lo = np.int64(lo_v)
         hi = np.int64(hi_v)
-        top = np.float64(hi)
+        peak = np.float64(hi)
         s2 = 0.0
         s3 = 0.0
         s4 = 0.0
         h2 = 0.0
-        by_histogram = n * top * top >= _EXACT
-        small = bins == 256 and n * top * top * top * top < _EXACT
+        by_histogram = n * peak * peak >= _EXACT
+        small = bins == 256 and n * peak * peak * peak * peak < _EXACT
         key = np.int64(0)
         median = np.int64(0)
         if small:

@@ -415,3 +415,35 @@ def test_the_summary_adds_area_only_where_imagej_does(picture, tmp_path):
             **more,
         )
         assert fb.read_table(target).headings == ("Area", "Mean")
+
+
+@pytest.mark.parametrize("threshold", ["25,255", "Otsu dark", "Otsu dark stack"])
+def test_large_files_are_read_piece_by_piece_with_equal_results(tmp_path, monkeypatch, threshold):
+    from fijibridge.measure import streaming
+    from fijibridge.ops import _particles_core
+
+    stack = np.stack([blobs(1), blobs(2), blobs(3)])
+    fb.write_image(fb.Image.from_array(stack, "zyx"), tmp_path / "s.tif")
+    for how in ({"stack": True}, {"slice": 2}):
+        folder = "stack" if "stack" in how else "slice"
+        run = {
+            "threshold": threshold,
+            "measurements": WORDS,
+            "unit": "um",
+            "pixel_size": 0.5,
+            **how,
+        }
+        run_verb("particles", input=tmp_path / "s.tif", outdir=tmp_path / folder, **run)
+        with monkeypatch.context() as patch:
+            patch.setattr(_particles_core, "LARGE", 0)
+            patch.setattr(streaming, "STRIP_BYTES", 96 * 16)
+            other = tmp_path / f"{folder} strips"
+            run_verb("particles", input=tmp_path / "s.tif", outdir=other, **run)
+            run_verb(
+                "particles",
+                input=tmp_path / "s.tif",
+                overlay=other / "o.png",
+                slice=1,
+                threshold="9,255",
+            )
+        assert contents(other) == contents(tmp_path / folder)

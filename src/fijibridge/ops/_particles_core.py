@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import SettingsError, nearest
 from fijibridge.ops._analyze_line import AnalyzeLine, parse_line
-from fijibridge.ops._inputs import calibrated, to_image, to_labels
+from fijibridge.ops._inputs import calibrated, calibrated_spec, is_glob, to_image, to_labels
+from fijibridge.ops._kinds import PATH
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
     from fijibridge.measure.particle_settings import ParticleSettings
     from fijibridge.measure.particles import ParticleResult
-    from fijibridge.model import Image, Roi
+    from fijibridge.model import Image, ImageSource, ImageSpec, Region, Roi
     from fijibridge.ops.particles import ParticlesSettings
 
 __all__ = ["Analysis", "Asked", "analyze", "asked", "read_selection"]
 
+#: Files with more bytes of pixels than this are read piece by piece.
+LARGE = 1 << 29
 _OLD_WORDS = {"circularity": "shape", "slice": "stack"}
 _SHAPES = {"rect": "rectangle", "rectangle": "rectangle", "oval": "oval", "polygon": "polygon"}
 
@@ -52,8 +62,8 @@ class Analysis:
 
     Parameters
     ----------
-    image
-        The image as analyzed.
+    whole
+        Returns the image as analyzed, in memory.
     result
         What the engine found.
     threshold
@@ -62,7 +72,7 @@ class Analysis:
         What a user should know.
     """
 
-    image: Image
+    whole: Callable[[], Image]
     result: ParticleResult
     threshold: tuple[float, float] | None
     notes: tuple[str, ...]
@@ -253,37 +263,98 @@ def analyze(
     from fijibridge.measure.particles import analyze_particles
 
     what = asked(value)
-    if value.role == "labels":
-        image: Image = to_labels(source, axes=value.axes)
-    else:
-        image = to_image(source, axes=value.axes)
-    image = calibrated(image, value.pixel_size, value.unit)
     if redirect is None and value.redirect is not None:
         redirect = to_image(value.redirect)
     if select is None and value.select is not None:
         select = read_selection(value.select)
-    threshold = _threshold(image, value, what)
-    settings = engine_settings(what, threshold, select, outputs)
-    result = analyze_particles(image, settings, redirect=redirect)
+    with contextlib.closing(_opened(source, value)) as image:
+        threshold = _threshold(image, value, what)
+        settings = engine_settings(what, threshold, select, outputs)
+        result = analyze_particles(image, settings, redirect=redirect)
     return Analysis(
-        image=image,
+        whole=partial(_whole, image, source, value),
         result=result,
         threshold=threshold,
-        notes=(*what.notes, *_plane_note(image, what), *result.warnings),
+        notes=(*what.notes, *_plane_note(image.spec, what), *result.warnings),
     )
 
 
-def _threshold(image: Image, value: ParticlesSettings, what: Asked) -> tuple[float, float] | None:
+@dataclass(frozen=True, slots=True)
+class _Calibrated:
+    """A source with another calibration."""
+
+    source: ImageSource
+    spec: ImageSpec
+
+    def read(self, region: Region) -> np.ndarray:
+        return self.source.read(region)
+
+    def close(self) -> None:
+        self.source.close()
+
+
+def _opened(source: Any, value: ParticlesSettings) -> ImageSource:
+    """Return the image: whole, or, when it is a large file, to be read piece by piece."""
+    if value.role == "labels":
+        return calibrated(to_labels(source, axes=value.axes), value.pixel_size, value.unit)
+    if isinstance(source, (str, os.PathLike)) and not is_glob(os.fspath(source)):
+        from fijibridge.formats import open_image
+
+        file = open_image(PATH.parse(source, "image"), axes=value.axes)
+        if file.spec.nbytes > LARGE:
+            return _Calibrated(file, calibrated_spec(file.spec, value.pixel_size, value.unit))
+        file.close()
+    return calibrated(to_image(source, axes=value.axes), value.pixel_size, value.unit)
+
+
+def _whole(image: ImageSource, source: Any, value: ParticlesSettings) -> Image:
+    from fijibridge.model import Image
+
+    if isinstance(image, Image):
+        return image
+    return calibrated(to_image(source, axes=value.axes), value.pixel_size, value.unit)
+
+
+def _threshold(
+    source: ImageSource, value: ParticlesSettings, what: Asked
+) -> tuple[float, float] | None:
     if value.threshold is None or value.role == "labels":
         return None
-    from fijibridge.measure.threshold import resolve_threshold
+    from fijibridge.measure.threshold import parse_threshold, resolve_threshold
+    from fijibridge.model import Image, Region
 
-    return resolve_threshold(image, value.threshold, slice=what.engine["slice"])
+    number = what.engine["slice"]
+    text = parse_threshold(value.threshold)
+    if isinstance(source, Image):
+        image = source
+    elif isinstance(text, str) and "stack" in text.split():
+        image = Image(source.read(Region.whole(source.spec.shape)), source.spec)
+    else:
+        image, number = _one_plane(source, number), None
+    return resolve_threshold(image, value.threshold, slice=number)
 
 
-def _plane_note(image: Image, what: Asked) -> tuple[str, ...]:
-    planes = math.prod(image.axes.size(key) for key in "tzc")
-    if planes < 2 or image.spec.extra.rgb:
+def _one_plane(source: ImageSource, number: int | None) -> Image:
+    """Return one plane of an image, by its running number from 1 (c fastest, then z, then t)."""
+    from fijibridge.model import Image, Region
+
+    axes = source.spec.axes
+    planes = math.prod(axes.size(key) for key in "tzc")
+    left = (number or 1) - 1
+    if left >= planes:
+        raise SettingsError(f"slice is {number}; the image has {planes} planes (1 is the first).")
+    at = {}
+    for key in "czt":
+        left, at[key] = divmod(left, axes.size(key))
+    start = tuple(at.get(axis.key, 0) for axis in axes)
+    stop = tuple(at[axis.key] + 1 if axis.key in at else axis.size for axis in axes)
+    region = Region(start, stop)
+    return Image(source.read(region), replace(source.spec, axes=axes.crop(region), scales=()))
+
+
+def _plane_note(spec: ImageSpec, what: Asked) -> tuple[str, ...]:
+    planes = math.prod(spec.axes.size(key) for key in "tzc")
+    if planes < 2 or spec.extra.rgb:
         return ()
     if what.engine["stack"] or what.engine["connectivity"] == "3d":
         return ()

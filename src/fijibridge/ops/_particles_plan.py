@@ -198,13 +198,13 @@ def write_outputs(
     if "overlay" in targets:
         from fijibridge.measure.drawing import overlay_picture
 
-        picture = overlay_picture(analysis.image, result.rois)
+        picture = overlay_picture(analysis.whole(), result.rois)
         write_image(_rgb(picture), targets["overlay"], overwrite=overwrite)
     if "drawing" in targets:
         from fijibridge.measure.drawing import draw
 
         drawn = draw(
-            analysis.image, result, show=what.show or "Nothing", in_situ="in_situ" in what.words
+            analysis.whole(), result, show=what.show or "Nothing", in_situ="in_situ" in what.words
         )
         write_image(drawn, targets["drawing"], overwrite=overwrite)
 

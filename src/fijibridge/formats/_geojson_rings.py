@@ -9,7 +9,7 @@ Source: RFC 7946 section 3.1.6 (outer rings counter-clockwise, holes clockwise, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "Look",
     "is_four_connected",
     "is_pixel_edges",
+    "look_at",
     "outlines_from_rings",
     "polygons_from_paths",
     "signed_area",
@@ -155,27 +157,54 @@ def _touch(rings: Sequence[np.ndarray]) -> bool:
     return len(visited) < total
 
 
-def polygons_from_paths(paths: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+class Look(NamedTuple):
+    """What a look at closed paths tells.
+
+    ``rings`` are the paths without repeated last vertices; ``touching`` is said of pixel edges
+    only: a vertex is visited twice; ``area`` is the signed one of the first ring.
+    """
+
+    rings: list[np.ndarray]
+    pixel_edges: bool
+    touching: bool
+    area: float
+
+
+def look_at(paths: Sequence[np.ndarray]) -> Look:
+    """Return what has to be known about closed paths before they become polygons."""
+    rings = [np.asarray(path) for path in paths if len(path)]
+    rings = [r[:-1] if len(r) > 1 and (r[0] == r[-1]).all() else r for r in rings]
+    pixel_edges = bool(rings) and is_pixel_edges(rings)
+    touching = pixel_edges and _touch(rings)
+    return Look(rings, pixel_edges, touching, signed_area(rings[0]) if rings else 0.0)
+
+
+def polygons_from_paths(
+    paths: Sequence[np.ndarray], look: Look | None = None
+) -> list[list[np.ndarray]]:
     """Return polygons, each an outer ring and its holes, all open, directed as RFC 7946 says.
 
     Parameters
     ----------
     paths
         Closed paths, each (n, 2) as (x, y), filled by the even-odd rule.
+    look
+        What `look_at` says of them, if it is known already.
     """
-    rings = [np.asarray(path) for path in paths if len(path)]
-    rings = [r[:-1] if len(r) > 1 and (r[0] == r[-1]).all() else r for r in rings]
-    if len(rings) == 1 and not (is_pixel_edges(rings) and _touch(rings)):
-        return [[_directed(rings[0], outer=True)]]
+    look = look_at(paths) if look is None else look
+    rings = look.rings
+    if len(rings) == 1 and not look.touching:
+        ring = rings[0]
+        return [[ring if look.area >= 0 else np.concatenate([ring[:1], ring[:0:-1]])]]
     depths = _depths(rings)
     rings = [_directed(r, outer=d % 2 == 0) for r, d in zip(rings, depths, strict=True)]
-    if is_pixel_edges(rings) and _touch(rings):
+    if look.touching:
         cut = _relinked(rings, cut=True)
         if cut is not None:
             rings = [piece for ring in cut for piece in _simple(ring)]
-    outer = [k for k, ring in enumerate(rings) if signed_area(ring) > 0]
+    areas = [signed_area(ring) for ring in rings]
+    outer = [k for k, area in enumerate(areas) if area > 0]
     polygons = {k: [rings[k]] for k in outer}
-    areas = {k: signed_area(rings[k]) for k in outer}
     for k, ring in enumerate(rings):
         if k in polygons:
             continue
@@ -188,11 +217,11 @@ def polygons_from_paths(paths: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
     return [polygons[k] for k in sorted(polygons)]
 
 
-def is_four_connected(paths: Sequence[np.ndarray]) -> bool:
+def is_four_connected(look: Look) -> bool:
     """Whether a path that touches itself does so where its pixels are apart."""
-    if len(paths) != 1 or not is_pixel_edges(paths) or not _touch(paths):
+    if len(look.rings) != 1 or not look.touching:
         return False
-    cut = _relinked([_directed(paths[0], outer=True)], cut=True)
+    cut = _relinked([_directed(look.rings[0], outer=True)], cut=True)
     return cut is not None and len(cut) == 1
 
 

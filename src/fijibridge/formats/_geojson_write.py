@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fijibridge.formats._geojson_rings import (
+    Look,
     is_four_connected,
-    is_pixel_edges,
+    look_at,
     polygons_from_paths,
-    signed_area,
 )
+from fijibridge.model.rois import AREA_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +37,6 @@ __all__ = [
     "REVERSED",
     "SUB_PIXEL",
     "features",
-    "natural_kind",
 ]
 
 #: Prefix of what QuPath keeps in the properties of ImageJ's ROIs.
@@ -54,6 +54,7 @@ _IDS = uuid.UUID("6f2c1f6e-3f4b-5d0a-9c55-5d1f0c8a7e31")
 _OWN = frozenset(OBJECT + word for word in ("type", "classification", "id", "locked", "color"))
 SUB_PIXEL_KINDS = frozenset({"polygon", "freehand", "traced", "polyline", "freeline", "angle"})
 SUB_PIXEL = " sub-pixel"
+_AREAS = AREA_KINDS | {"none"}
 _DIRECTED = frozenset({"polygon", "freehand", "traced", "composite"})
 _OVAL_VERTICES = 72
 
@@ -74,13 +75,6 @@ def _rectangle(bounds: Sequence[float]) -> np.ndarray:
     return whole if (whole == ring).all() else ring
 
 
-def natural_kind(paths: Sequence[np.ndarray]) -> str:
-    """Return the kind of ROI that paths are read as."""
-    if len(paths) != 1:
-        return "composite"
-    return "traced" if is_pixel_edges(paths) else "polygon"
-
-
 def _text(array: np.ndarray) -> str:
     """Return an array as JSON; whole floats as integers, which QuPath reads the same."""
     if array.dtype.kind == "f" and array.size and np.array_equal(np.rint(array), array):
@@ -96,8 +90,8 @@ def _ring_text(ring: np.ndarray) -> str:
     return repr(points)
 
 
-def _area_geometry(paths: Sequence[np.ndarray]) -> str:
-    polygons = polygons_from_paths(paths)
+def _area_geometry(look: Look) -> str:
+    polygons = polygons_from_paths((), look)
     parts = ["[" + ",".join(map(_ring_text, polygon)) + "]" for polygon in polygons]
     if len(parts) == 1:
         return f'"type":"Polygon","coordinates":{parts[0]}'
@@ -114,16 +108,26 @@ def _paths(roi: Roi) -> Sequence[np.ndarray]:
     return [roi.points]
 
 
-def _geometry(roi: Roi) -> tuple[str, str]:
+_NOTHING = Look([], pixel_edges=False, touching=False, area=0.0)
+
+
+def _look(roi: Roi) -> Look:
+    """Look at the paths around an area; nothing for other kinds."""
+    if roi.kind not in _AREAS or (roi.kind == "none" and len(roi.bounds) != 4):
+        return _NOTHING
+    return look_at(_paths(roi))
+
+
+def _geometry(roi: Roi, look: Look) -> tuple[str, str]:
     """Return the geometry's text, and the kind it will be read as; "" when it is nowhere."""
     kind = roi.kind
-    if kind in ("rectangle", "oval", "none", "composite", "polygon", "freehand", "traced"):
-        paths = [] if kind == "none" and len(roi.bounds) != 4 else _paths(roi)
-        if not all(map(len, paths)) or not paths:
-            return "", kind
-        text = _area_geometry(paths)
-        return (text + ',"isEllipse":true', kind) if kind == "oval" else (text, natural_kind(paths))
-    if not len(roi.points):
+    if look.rings:
+        text = _area_geometry(look)
+        if kind == "oval":
+            return text + ',"isEllipse":true', kind
+        simple = "traced" if look.pixel_edges else "polygon"
+        return text, simple if len(look.rings) == 1 else "composite"
+    if kind in _AREAS or not len(roi.points):
         return "", kind
     if kind == "point" and len(roi.points) == 1:
         return f'"type":"Point","coordinates":{_text(roi.points[0])}', "point"
@@ -176,18 +180,15 @@ def _split(properties: Mapping[str, str]) -> tuple[dict[str, float | int], dict[
     return measurements, metadata
 
 
-def _direction(roi: Roi) -> dict[str, str]:
+def _direction(look: Look) -> dict[str, str]:
     """Return what a polygon does not keep of an outline."""
-    paths = _paths(roi)
-    if not paths or not len(paths[0]):
-        return {}
-    found = {REVERSED: "true"} if signed_area(paths[0]) < 0 else {}
-    return found | {FOUR: "true"} if is_four_connected(paths) else found
+    found = {REVERSED: "true"} if look.area < 0 else {}
+    return found | {FOUR: "true"} if is_four_connected(look) else found
 
 
-def _unsaid(roi: Roi, natural: str, *, plane_is_all: bool) -> dict[str, str]:
+def _unsaid(roi: Roi, look: Look, natural: str, *, plane_is_all: bool) -> dict[str, str]:
     """Return what neither the geometry nor the plane says."""
-    found = _direction(roi) if roi.kind in _DIRECTED else {}
+    found = _direction(look) if roi.kind in _DIRECTED else {}
     kind = _kind_said(roi, natural)
     if kind:
         found[KIND] = kind
@@ -207,7 +208,7 @@ def _classification(roi: Roi) -> dict[str, Any]:
     return {"name": name} if name else {}
 
 
-def _properties(roi: Roi, natural: str, *, plane_is_all: bool) -> dict[str, Any]:
+def _properties(roi: Roi, look: Look, natural: str, *, plane_is_all: bool) -> dict[str, Any]:
     known = roi.properties
     measurements, metadata = _split(known) if known else ({}, {})
     usual = "detection" if measurements else "annotation"
@@ -226,7 +227,7 @@ def _properties(roi: Roi, natural: str, *, plane_is_all: bool) -> dict[str, Any]
     found["isLocked"] = known.get(OBJECT + "locked") == "true"
     if measurements:
         found["measurements"] = measurements
-    metadata |= _unsaid(roi, natural, plane_is_all=plane_is_all)
+    metadata |= _unsaid(roi, look, natural, plane_is_all=plane_is_all)
     if metadata:
         found["metadata"] = metadata
     return found
@@ -243,9 +244,10 @@ def _identity(text: str) -> str:
 def features(rois: Iterable[Roi]) -> Iterable[str]:
     """Yield each ROI as the text of a feature."""
     for i, roi in enumerate(rois):
-        geometry, natural = _geometry(roi)
+        look = _look(roi)
+        geometry, natural = _geometry(roi, look)
         plane, plane_is_all = _plane(roi.position)
-        said = _properties(roi, natural, plane_is_all=plane_is_all)
+        said = _properties(roi, look, natural, plane_is_all=plane_is_all)
         text = json.dumps(said, ensure_ascii=False)
         own = roi.properties.get(OBJECT + "id", "")
         made = own or _identity(f"{i} {geometry}{plane} {roi.name}")

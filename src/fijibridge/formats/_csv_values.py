@@ -140,19 +140,19 @@ def _numbers(cells: list[str]) -> np.ndarray:
         else:
             if min(whole) >= -_INT64 and max(whole) < _INT64 and not _odd_ints(cells):
                 return np.array(whole, np.int64)
-    values = np.array(list(map(float, cells)))
-    if any("_" in c for c in cells):  # Python's 1_000 is no number of a table
+    values = np.fromiter(map(float, cells), np.float64, len(cells))
+    if "_" in "".join(cells):  # Python's 1_000 is no number of a table
         raise ValueError
     return values
 
 
 def _has_dot(cells: list[str]) -> bool:
-    return any("." in c for c in cells)
+    return "." in "".join(cells)
 
 
 def _odd_ints(cells: list[str]) -> bool:
     """Whether integers would lose something: the sign of -0, or underscores."""
-    return "-0" in cells or any("_" in c for c in cells)
+    return "-0" in cells or "_" in "".join(cells)
 
 
 def _rewrite(text: str, notation: Notation) -> str | None:

@@ -140,3 +140,20 @@ def random_outlines(seed: int, n: int, largest: int = 3000) -> Outlines:
         ids=np.stack([np.zeros(n, np.int64), np.arange(1, n + 1)], axis=1),
         names=[f"{i + 1:04d}-{int(v):04d}" for i, v in enumerate(rng.integers(0, largest, n))],
     )
+
+
+def squares(n: int) -> Outlines:
+    """`n` small rectangles named r0, r1, …."""
+    x = np.tile(np.array([1, 4, 4, 1], np.int16), n)
+    y = np.tile(np.array([2, 2, 6, 6], np.int16), n)
+    return Outlines(
+        x=x,
+        y=y,
+        loop_start=np.arange(0, 4 * n, 4),
+        loop_size=np.full(n, 4),
+        roi_start=np.arange(n + 1),
+        kinds=np.full(n, 3, np.uint8),
+        positions=np.zeros((n, 4), np.int32),
+        ids=np.zeros((n, 2), np.int64),
+        names=[f"r{i}" for i in range(n)],
+    )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fijibridge import formats
 from fijibridge.formats.roi import decode_roi, encode_roi
 from fijibridge.model import Position, Roi, RoiSet
-from formats.roi_cases import POINT_KINDS, random_outlines, rois
+from formats.roi_cases import POINT_KINDS, random_outlines, rois, squares
 
 pytestmark = pytest.mark.imagej
 
@@ -254,9 +254,7 @@ def test_we_open_imagejs_zips(imagej, tmp_path):
 
 def test_imagej_opens_seventy_thousand(imagej, tmp_path):
     """More entries than the first zip directories could count."""
-    one = encode_roi(Roi(kind="rectangle", bounds=(1, 2, 3, 4)))
-    roi = decode_roi(one)
-    rois = RoiSet([replace(roi, name=f"r{i}", record=b"") for i in range(70_000)])
+    rois = RoiSet(outlines=squares(70_000))
     formats.write_rois(rois, tmp_path / "many.zip")
     names = [name for name, _ in _read_by_imagej_names(imagej, tmp_path / "many.zip")]
     assert names == [f"r{i}.roi" for i in range(70_000)]

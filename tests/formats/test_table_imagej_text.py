@@ -83,6 +83,9 @@ def test_golden_tables_byte_for_byte(shared, monkeypatch, few):
         (0.0, -3, "0.000E0"),
         (9.9996e-4, 3, "1.000E-3"),
         (12.0, 12, "12.000000000"),
+        (99999999.99999999, 9, "99999999.999999990"),  # no digits beyond those of the double
+        (5e-324, 3, "4.900E-324"),
+        (-1e-323, -9, "-1.000000000E-323"),
     ],
 )
 def test_numbers(value, places, text):

@@ -20,6 +20,9 @@ AUTO = -128
 #: ImageJ prints what a division by zero leaves in a float image in this way.
 _FLOAT_MAX = float(np.finfo(np.float32).max)
 _LARGEST_PLAIN = 999999999999.0
+#: From here on nine decimals ask for more digits than a double has; Java then adds zeros.
+_ALL_DIGITS = 2.0**52 / 1e9
+_SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
 _INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
 #: Rows in which a value with decimals gives the whole column decimals.
 _DECIDING_ROWS = 24
@@ -52,13 +55,27 @@ def d2s(value: float, places: int) -> str:
         return "3.4e38"
     size = abs(value)
     if places < 0 or (size != 0 and size < 1.0 / 10.0**places) or size > _LARGEST_PLAIN:
-        mantissa, exponent = f"{value:.{min(-places, 9) if places < 0 else 3}e}".split("e")
-        return f"{mantissa}E{int(exponent)}"
+        return _scientific(value, min(-places, 9) if places < 0 else 3)
     places = min(places, 9)
     if places == 0 and size % 1 == 0.5:
         # only without decimals ImageJ rounds halves away from zero
         return f"{math.copysign(math.floor(size) + 1, value):.0f}"
+    digits = repr(value)
+    if size > _ALL_DIGITS and len(digits) - digits.index(".") - 1 <= places:
+        return digits + "0" * (places - len(digits) + digits.index(".") + 1)
     return f"{value:.{places}f}"
+
+
+def _scientific(value: float, places: int) -> str:
+    if 0 < abs(value) < _SMALLEST_NORMAL:
+        # Java prints no more digits than tell a number from its neighbours, then zeros
+        digits = repr(value).replace("5e-324", "4.9e-324")
+        mantissa, exponent = digits.split("e")
+        whole, _, decimals = mantissa.partition(".")
+        if len(decimals) <= places:
+            return f"{whole}.{decimals:0<{places}}E{int(exponent)}"
+    mantissa, exponent = f"{value:.{places}e}".split("e")
+    return f"{mantissa}E{int(exponent)}"
 
 
 def is_java_int(value: float) -> bool:

@@ -1,8 +1,10 @@
 """The public names: all there, all lazy, and they do what they say."""
 
 import importlib
+import inspect
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -68,3 +70,24 @@ def test_values_show_themselves_in_a_notebook():
     result = fb.analyze_particles(labels)
     for value in (labels, result.table, result.rois):
         assert "<" in value._repr_html_()
+
+
+def test_help_knows_every_setting():
+    names = inspect.signature(fb.analyze_particles).parameters
+    assert {"image", "threshold", "size", "exclude", "measurements", "select", "axes"} <= set(names)
+    assert not {"input", "table", "outdir"} & set(names)
+
+
+def test_other_threads_may_run_verbs(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    fb.write_image(fb.Image.from_array(np.eye(9, dtype=np.uint8) * 255, "yx"), tmp_path / "i.tif")
+    before = list(warnings.filters)
+
+    def run(n):
+        return fb.run_verb("particles", input=tmp_path / "i.tif", table=tmp_path / f"{n}" / "t.tsv")
+
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(run, range(8)))
+    assert {report.to_json()["count"] for report in reports} == {1}
+    assert list(warnings.filters) == before

@@ -190,5 +190,8 @@ def test_every_setting_is_declared_well(verb):
     for item in declared(found.settings):
         assert item.help
         assert item.name == item.name.lower()
+        if not item.required and item.default is not None:
+            assert item.parse(item.default) == item.default
+            assert type(item.parse(item.default)) is type(item.default)
     assert found.summary
     assert found.name == verb

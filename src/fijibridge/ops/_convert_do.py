@@ -86,7 +86,6 @@ class Conversion:
         self.value = value
         self.overwrite = overwrite
         self._way: Way | None = None
-        self._notes: tuple[str, ...] = ()
 
     def plan(self) -> Way:
         """Decide what becomes what, and refuse what cannot be, without reading pixels."""
@@ -162,7 +161,6 @@ class Conversion:
         finally:
             source.close()
         if value.role is None and spec.role == "intensity" and has_label_colors(spec):
-            self._notes = (_TAKEN_AS_LABELS,)
             return replace(spec, role="labels")
         return spec
 
@@ -215,7 +213,7 @@ class Conversion:
         return JobReport(
             line=f"{self.source} -> {self.target}: {what}",
             data={"input": self.source, "output": self.target, **data},
-            notes=(*self._notes, *notes),
+            notes=tuple(notes),
             value=value,
         )
 
@@ -233,7 +231,9 @@ class Conversion:
             labels = to_labels(image)
             write_labels(labels, self.target, lut=value.lut, **self._write_options())
             count = len(labels.ids)
-            return self._report(f"{count} labels", {"kind": "labels", "count": count}, [], labels)
+            notes = [_TAKEN_AS_LABELS] if value.role is None and has_label_colors(spec) else []
+            data = {"kind": "labels", "count": count}
+            return self._report(f"{count} labels", data, notes, labels)
         write_image(image, self.target, **self._write_options())
         return self._copied(image.spec)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -263,6 +264,8 @@ def _do(
 
 def _noting(job: Job, reports: Mapping[str, JobReport]) -> JobReport:
     """Do a job; what is warned about while it runs becomes a note of its report."""
+    if threading.current_thread() is not threading.main_thread():
+        return job.run(reports)  # Python's list of warnings belongs to all threads
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         report = job.run(reports)

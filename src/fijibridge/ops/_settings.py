@@ -6,6 +6,7 @@ From that declaration come the flags, the macro keys, the request JSON and the P
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 from dataclasses import MISSING, dataclass, field
@@ -126,6 +127,11 @@ def setting(
 
 def declared(cls: type) -> tuple[Declared, ...]:
     """Return the settings of a settings dataclass, in order."""
+    return _declared(cls)
+
+
+@functools.cache
+def _declared(cls: Any) -> tuple[Declared, ...]:
     return tuple(
         Declared(name=f.name, default=f.default, **f.metadata) for f in dataclasses.fields(cls)
     )
@@ -141,7 +147,9 @@ def settings(cls: type[T]) -> type[T]:
 
     def __post_init__(self: Any) -> None:  # noqa: N807  # dataclass looks for this name
         for item in declared(type(self)):
-            object.__setattr__(self, item.name, item.parse(getattr(self, item.name)))
+            value = getattr(self, item.name)
+            if value is not item.default:  # defaults are declared as they are parsed
+                object.__setattr__(self, item.name, item.parse(value))
         if check is not None:
             check(self)
 

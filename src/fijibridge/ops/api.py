@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from fijibridge.ops._settings import from_mapping
 if TYPE_CHECKING:
     from fijibridge.measure.particles import ParticleResult
     from fijibridge.model import Image, LabelImage, ResultsTable, RoiSet
+    from fijibridge.ops.particles import ParticlesSettings
 
 __all__ = ["analyze_particles", "convert", "labels_to_rois", "measure", "rois_to_labels"]
 
@@ -64,7 +66,7 @@ def analyze_particles(
     ImageJ 1.54p ij.plugin.filter.ParticleAnalyzer.
     """
     from fijibridge.model import Roi
-    from fijibridge.ops._particles_core import analyze, asked, read_selection
+    from fijibridge.ops._particles_core import analyze, read_selection
     from fijibridge.ops.particles import ParticlesSettings
 
     files = [name for name in ("input", *_OUTPUTS) if name in settings]
@@ -80,15 +82,38 @@ def analyze_particles(
         redirect = to_image(redirect)
     wanted = frozenset(outputs)
     result = analyze(image, value, outputs=wanted, redirect=redirect, select=select).result
-    what = asked(value)
-    if "summarize" not in what.words and "area" not in what.engine["measurements"]:
+    if "area" not in value.measurements and not _wants_area(value):
         # the summary needs areas; in the table they were not asked for
         kept = [heading for heading in result.table.headings if heading != "Area"]
         result = replace(result, table=result.table.select(kept))
     return result
 
 
-_OUTPUTS = ("each", "outdir", "table", "rois", "labels", "summary", "overlay", "drawing")
+def _signature() -> inspect.Signature:
+    """Return the signature with every setting of the verb, for editors and ``help``."""
+    from fijibridge.ops._settings import declared
+    from fijibridge.ops.particles import ParticlesSettings
+
+    own = inspect.signature(analyze_particles)
+    known = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    names = {p.name for p in known} | {"input", *_OUTPUTS}
+    more = [
+        inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=item.default)
+        for item in declared(ParticlesSettings)
+        if item.name not in names
+    ]
+    return own.replace(parameters=[*known, *more])
+
+
+def _wants_area(value: ParticlesSettings) -> bool:
+    from fijibridge.ops._particles_core import asked
+
+    what = asked(value)
+    return "summarize" in what.words or "area" in what.engine["measurements"]
+
+
+_OUTPUTS = ("each", "outdir", "table", "rois", "labels", "summary", "overlay", "drawing", "show")
+analyze_particles.__signature__ = _signature()  # type: ignore[attr-defined]  # inspect looks here
 
 
 def labels_to_rois(

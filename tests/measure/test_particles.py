@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 
 import numpy as np
 import pytest
@@ -56,6 +57,21 @@ def test_result_does_not_depend_on_threads(seed, size, share, include, four, com
     one = analyze_particles(image, settings, threads=1)
     for threads in (2, 3, 7, 16):
         assert_same(one, analyze_particles(image, settings, threads=threads))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_has_its_own_threads():
+    image = noise(np.random.default_rng(5), 300, 300, 0.5)
+    rows = len(analyze_particles(image, ALL, threads=4).table)
+    if "fork" not in multiprocessing.get_all_start_methods():
+        pytest.skip("this system does not fork")
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        job = pool.apply_async(_rows_with_threads, (image.data,))
+        assert job.get(timeout=60) == rows
+
+
+def _rows_with_threads(data) -> int:
+    return len(analyze_particles(Image.from_array(data, "yx"), ALL, threads=4).table)
 
 
 def test_large_noise_at_any_number_of_threads():

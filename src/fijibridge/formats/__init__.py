@@ -52,6 +52,8 @@ Kind = Literal["image", "table", "rois"]
 #: One line a format; where two know a suffix, the first that recognises the file reads it and the
 #: first that can hold the value writes it.
 MODULES: tuple[str, ...] = (
+    "roi",
+    "roizip",
     "tiff",
     "ometiff",
     "npy",
@@ -62,8 +64,6 @@ MODULES: tuple[str, ...] = (
     "parquet",
     "xlsx",
     "ilastik_tables",
-    "roi",
-    "roizip",
     "geojson",
 )
 

@@ -50,7 +50,7 @@ def _flat_texts(texts: Sequence[str], encoding: str) -> tuple[np.ndarray, np.nda
 class _Plan:
     """Sizes and forms of the records of outlines."""
 
-    def __init__(self, outlines: Outlines) -> None:
+    def __init__(self, outlines: Outlines, names: Sequence[str] | None = None) -> None:
         from fijibridge.formats._roi_kernels import measure
 
         n = len(outlines)
@@ -84,7 +84,8 @@ class _Plan:
             forms, [4 * vertices, 12 * vertices, 4 * (3 * vertices + loops), 0, 0]
         ).astype(np.int64)
         self.positions = np.ascontiguousarray(outlines.positions, np.int64)
-        self.names, self.name_start = _flat_texts(outlines.names, "utf-16-be")
+        names = outlines.names if names is None else names  # these may be made on the fly
+        self.names, self.name_start = _flat_texts(tuple(names), "utf-16-be")
         self.sizes = at.HEADER_SIZE + self.bodies + at.HEADER2_SIZE + np.diff(self.name_start)
 
     def assemble(
@@ -133,11 +134,13 @@ def encode_outlines(outlines: Outlines, start: int = 0, stop: int | None = None)
     return [raw[a:b] for a, b in zip(begins.tolist(), ends.tolist(), strict=True)]
 
 
-def add_outlines(archive: ArchiveWriter, outlines: Outlines, entries: Sequence[str]) -> None:
-    """Write outlines as the stored entries `entries` of an archive, in batches."""
+def add_outlines(
+    archive: ArchiveWriter, outlines: Outlines, names: Sequence[str], entries: Sequence[str]
+) -> None:
+    """Write outlines under their `names` as the stored entries `entries`, in batches."""
     from fijibridge.formats._zip_kernels import place_rows
 
-    plan = _Plan(outlines)
+    plan = _Plan(outlines, names)
     flat, entry_start = _flat_texts(entries, "utf-8")
     name_sizes = np.diff(entry_start)
     ends = np.cumsum(plan.sizes + name_sizes + 30)
@@ -152,8 +155,8 @@ def add_outlines(archive: ArchiveWriter, outlines: Outlines, entries: Sequence[s
         rows = local_headers(name_sizes[part], crc, sizes, sizes, 0)
         place_rows(out, begins - name_sizes[part] - 30, rows)
         archive.file.write(out.data)
-        names = flat[entry_start[first] : entry_start[last]].tobytes()
-        archive.note(names=names, sizes=name_sizes[part], crc=crc, packed=sizes, unpacked=sizes)
+        written = flat[entry_start[first] : entry_start[last]].tobytes()
+        archive.note(names=written, sizes=name_sizes[part], crc=crc, packed=sizes, unpacked=sizes)
         first = last
 
 

@@ -120,14 +120,14 @@ def _wants_deflate(options: WriteOptions) -> bool:
 def _write_rois(where: Location, rois: RoiSet, options: WriteOptions) -> None:
     deflate = _wants_deflate(options)
     outlines = rois.outlines
-    names = rois.names
+    names = inside = rois.names
     if "" in names:
         names = tuple(n or automatic_name(rois[i]) for i, n in enumerate(names))
     entries = entry_names(names)
     with staged(where.path, overwrite=options.overwrite) as path, path.open("wb") as file:
         archive = ArchiveWriter(file, deflate=deflate)
         if outlines is not None and len(outlines) >= MANY and not deflate:
-            add_outlines(archive, outlines, entries)
+            add_outlines(archive, outlines, inside, entries)
         else:
             for first in range(0, len(rois), _BATCH):
                 last = min(first + _BATCH, len(rois))
@@ -188,6 +188,8 @@ def _repeated(names: Sequence[str], text: str) -> list[Finding]:
 
 
 def _sniff(path: Path, head: bytes) -> bool:
+    if path.name.lower().endswith((".zarr.zip", ".n5.zip")):
+        return False
     if path.suffix.lower() == ".zip":
         return head[:4] != b"Iout"
     return head[:2] == b"PK" and b".roi" in head

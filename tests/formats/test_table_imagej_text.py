@@ -85,7 +85,10 @@ def test_golden_tables_byte_for_byte(shared, monkeypatch, few):
         (12.0, 12, "12.000000000"),
         (99999999.99999999, 9, "99999999.999999990"),  # no digits beyond those of the double
         (5e-324, 3, "4.900E-324"),
-        (-1e-323, -9, "-1.000000000E-323"),
+        (7005.0, -2, "7.01E3"),  # whole numbers: halves go up
+        (-9995.0, -2, "-1.00E4"),
+        (0.28125, -3, "2.812E-1"),  # others: to even
+        (1000500000000.0, 3, "1.001E12"),
     ],
 )
 def test_numbers(value, places, text):

@@ -104,7 +104,8 @@ def _put_scientific(out: np.ndarray, pos: int, size: float, places: int) -> int:
                 moved = 1
             else:
                 break
-        n = _round(y, err, False)
+        # Java rounds halves of whole numbers up, others to even (see imagej_numbers)
+        n = _round(y, err, size < 9.2e18 and size == np.floor(size))
         if n >= np.int64(_POW10[places + 1]):
             n //= 10
             e += 1

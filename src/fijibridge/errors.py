@@ -3,9 +3,9 @@
 ::
 
     FijiBridgeError
-    ├── SettingsError          (ValueError)    exit 2   the caller's fault: a setting, a flag, a target
-    ├── FormatError            (ValueError)    exit 3   the file's fault: missing, truncated, not what it says
-    ├── UnsupportedError       (TypeError)     exit 4   a format or tool is too small for what is asked
+    ├── SettingsError          (ValueError)    exit 2   the caller's fault: a setting, a target
+    ├── FormatError            (ValueError)    exit 3   the file's fault: missing, broken, a lie
+    ├── UnsupportedError       (TypeError)     exit 4   too much for a format or tool
     ├── BridgeError            (RuntimeError)  exit 5   Java, ImageJ or Fiji
     └── MissingDependencyError (ImportError)   exit 4   an optional package is not installed
 

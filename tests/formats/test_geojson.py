@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from fijibridge import formats
 from fijibridge.errors import FormatError, SettingsError
 from fijibridge.formats import Location
-from fijibridge.formats._geojson_rings import (
+from fijibridge.formats._geojson.rings import (
     outlines_from_rings,
     polygons_from_paths,
     signed_area,

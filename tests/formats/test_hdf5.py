@@ -15,8 +15,8 @@ from hypothesis.extra import numpy as hnp
 from fijibridge import formats
 from fijibridge.errors import FormatError, SettingsError, UnsupportedError
 from fijibridge.formats import Location, WriteOptions
-from fijibridge.formats._axistags import axistags_json
-from fijibridge.formats._hdf5_write import block_shape
+from fijibridge.formats._hdf5.axistags import axistags_json
+from fijibridge.formats._hdf5.write import block_shape
 from fijibridge.formats.hdf5 import FORMAT, describe, validate
 from fijibridge.model import Axes, Extra, Image, LabelImage, Region
 

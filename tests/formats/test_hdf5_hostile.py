@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fijibridge import formats
 from fijibridge.errors import FijiBridgeError, FormatError, SettingsError
 from fijibridge.formats import Location
-from fijibridge.formats._axistags import axistags_json
+from fijibridge.formats._hdf5.axistags import axistags_json
 from fijibridge.formats.hdf5 import describe, validate
 from fijibridge.model import Axes, Image, Region
 

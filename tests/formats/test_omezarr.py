@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 from fijibridge import formats
 from fijibridge.errors import FormatError, SettingsError, UnsupportedError
 from fijibridge.formats import Location, WriteOptions
-from fijibridge.formats._zarr_meta import check_with_models
+from fijibridge.formats._zarr.meta import check_with_models
 from fijibridge.formats.omezarr import FORMAT, describe, validate
 from fijibridge.model import Axes, Extra, Image, LabelImage, Region
 from fijibridge.model.scaling import level_axes

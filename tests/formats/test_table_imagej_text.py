@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fijibridge.errors import SettingsError
-from fijibridge.formats import imagej_text
-from fijibridge.formats.imagej_numbers import AUTO, cell_text, column_places, d2s
-from fijibridge.formats.imagej_text import format_imagej
+from fijibridge.formats._text import imagej_text
+from fijibridge.formats._text.imagej_numbers import AUTO, cell_text, column_places, d2s
+from fijibridge.formats._text.imagej_text import format_imagej
 from fijibridge.model import ResultsTable, TableStyle
 
 FLOAT_MAX = float(np.finfo(np.float32).max)

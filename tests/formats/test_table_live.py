@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fijibridge.formats import read_table, write_table
-from fijibridge.formats.imagej_text import format_imagej
+from fijibridge.formats._text.imagej_text import format_imagej
 from fijibridge.model import ResultsTable, TableStyle
 
 pytestmark = pytest.mark.imagej
@@ -105,7 +105,7 @@ def test_imagej_saves_the_same_bytes(imagej, tmp_path, table):
 @settings(max_examples=pytest.count(30, 500))
 @given(values=st.lists(numbers, min_size=1, max_size=200), places=st.integers(-9, 9))
 def test_imagej_prints_the_same_numbers(imagej, values, places):
-    from fijibridge.formats.imagej_numbers import d2s
+    from fijibridge.formats._text.imagej_numbers import d2s
 
     java = imagej.java("ij.measure.ResultsTable")
     for value in values:

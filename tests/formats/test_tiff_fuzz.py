@@ -174,7 +174,7 @@ HOSTILE = {
 @pytest.mark.parametrize("what", sorted(HOSTILE))
 def test_hostile_files_are_refused(tmp_path, what):
     from fijibridge.formats import Location, ReadOptions
-    from fijibridge.formats._tiff_read import open_tiff
+    from fijibridge.formats._tiff.read import open_tiff
     from fijibridge.model import Region
 
     path = tmp_path / "a.tif"

@@ -15,7 +15,7 @@ from fijibridge import formats
 from fijibridge.errors import SettingsError, UnsupportedError
 from fijibridge.formats import Location, WriteOptions, _blocks
 from fijibridge.formats._luts import glasbey_lut
-from fijibridge.formats._tiff_encode import java_double, needs_big_endian, rational
+from fijibridge.formats._tiff.encode import java_double, needs_big_endian, rational
 from fijibridge.model import Axes, Extra, Image, ImageSpec, LabelImage, Region
 
 tifffile = pytest.importorskip("tifffile")

@@ -8,17 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FormatError, UnsupportedError
-from fijibridge.formats._csv_read import parse_table, read_text_table
-from fijibridge.formats._csv_split import is_number
 from fijibridge.formats._format import Finding, Format
-from fijibridge.formats._sidecar import (
+from fijibridge.formats._target import check_target, staged
+from fijibridge.formats._text.imagej_text import format_imagej
+from fijibridge.formats._text.read import parse_table, read_text_table
+from fijibridge.formats._text.sidecar import (
     apply_record,
     read_sidecar,
     sidecar_path,
     write_sidecar,
 )
-from fijibridge.formats._target import check_target, staged
-from fijibridge.formats.imagej_text import format_imagej
+from fijibridge.formats._text.split import is_number
 from fijibridge.model.table import LABEL
 
 if TYPE_CHECKING:

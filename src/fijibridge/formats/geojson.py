@@ -17,8 +17,8 @@ import numpy as np
 
 from fijibridge.errors import FijiBridgeError, FormatError
 from fijibridge.formats._format import Finding, Format, WriteOptions
-from fijibridge.formats._geojson_rings import is_pixel_edges, outlines_from_rings
-from fijibridge.formats._geojson_write import (
+from fijibridge.formats._geojson.rings import is_pixel_edges, outlines_from_rings
+from fijibridge.formats._geojson.write import (
     FOUR,
     GROUP,
     KIND,

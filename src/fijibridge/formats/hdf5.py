@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FormatError
 from fijibridge.formats._format import Finding, Format, ReadOptions
-from fijibridge.formats._hdf5_read import (
+from fijibridge.formats._hdf5.read import (
     axes_of,
     check_dataset,
     drange_of,
@@ -21,7 +21,7 @@ from fijibridge.formats._hdf5_read import (
     read_attribute,
     role_of,
 )
-from fijibridge.formats._hdf5_write import DTYPES, Hdf5Sink, check_image
+from fijibridge.formats._hdf5.write import DTYPES, Hdf5Sink, check_image
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fijibridge.errors import FijiBridgeError, FormatError, SettingsError, UnsupportedError
-from fijibridge.formats._csv_layout import find_object_ids, heading_unit, unique_headings
 from fijibridge.formats._format import Format
-from fijibridge.formats._hdf5_read import entries, guard_for, open_file
-from fijibridge.formats._hdf5_write import _existing, _StageFile
+from fijibridge.formats._hdf5.read import entries, guard_for, open_file
+from fijibridge.formats._hdf5.write import _existing, _StageFile
 from fijibridge.formats._lazy import first_line
-from fijibridge.formats._sidecar import apply_record, record_of
 from fijibridge.formats._target import check_target, staged
+from fijibridge.formats._text.layout import find_object_ids, heading_unit, unique_headings
+from fijibridge.formats._text.sidecar import apply_record, record_of
 from fijibridge.model import ResultsTable, TableStyle
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from fijibridge.formats._format import Finding, Format, ReadOptions, WriteOption
 from fijibridge.formats._image_info import describe_spec
 from fijibridge.formats._lazy import LazySource, first_line, pixel_dtype
 from fijibridge.formats._target import Staged, target_errors
-from fijibridge.formats._tiff_arrays import WholeArray
+from fijibridge.formats._tiff.arrays import WholeArray
 from fijibridge.model import Axes, ImageSpec
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from fijibridge.errors import UnsupportedError
 from fijibridge.formats._blocks import file_order
 from fijibridge.formats._format import Format
-from fijibridge.formats._tiff_ifd import is_tiff
-from fijibridge.formats._tiff_info import describe_tiff, validate_tiff
-from fijibridge.formats._tiff_read import open_tiff
-from fijibridge.formats._tiff_sink import TifffileSink, is_rgb
+from fijibridge.formats._tiff.ifd import is_tiff
+from fijibridge.formats._tiff.info import describe_tiff, validate_tiff
+from fijibridge.formats._tiff.read import open_tiff
+from fijibridge.formats._tiff.sink import TifffileSink, is_rgb
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,10 +10,10 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from fijibridge.formats._format import Format
-from fijibridge.formats._zarr_check import describe, validate
-from fijibridge.formats._zarr_open import open_location
-from fijibridge.formats._zarr_store import MARKERS, is_marked
-from fijibridge.formats._zarr_write import DTYPES, ZarrSink, check_image
+from fijibridge.formats._zarr.check import describe, validate
+from fijibridge.formats._zarr.open import open_location
+from fijibridge.formats._zarr.store import MARKERS, is_marked
+from fijibridge.formats._zarr.write import DTYPES, ZarrSink, check_image
 
 if TYPE_CHECKING:
     from pathlib import Path

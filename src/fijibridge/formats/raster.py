@@ -16,8 +16,8 @@ from fijibridge.errors import FijiBridgeError, FormatError, SettingsError, Unsup
 from fijibridge.formats._format import Finding, Format, ReadOptions, WriteOptions
 from fijibridge.formats._image_info import describe_spec
 from fijibridge.formats._lazy import LazySource, first_line
-from fijibridge.formats._pnm import pnm_header, pnm_pixels
-from fijibridge.formats._raster_write import (
+from fijibridge.formats._raster.pnm import pnm_header, pnm_pixels
+from fijibridge.formats._raster.write import (
     BMP,
     GIF,
     JPEG,
@@ -28,8 +28,8 @@ from fijibridge.formats._raster_write import (
     PictureSink,
     checker,
 )
-from fijibridge.formats._tiff_arrays import WholeArray
-from fijibridge.formats._tiff_axes import rename_axes
+from fijibridge.formats._tiff.arrays import WholeArray
+from fijibridge.formats._tiff.axes import rename_axes
 from fijibridge.model import Axes, Axis, Extra, ImageSpec
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fijibridge.errors import FormatError, MissingDependencyError, UnsupportedError
-from fijibridge.formats._csv_layout import find_object_ids, heading_unit, unique_headings
 from fijibridge.formats._format import Format
-from fijibridge.formats._sidecar import apply_record, record_text
 from fijibridge.formats._target import check_target, staged
+from fijibridge.formats._text.layout import find_object_ids, heading_unit, unique_headings
+from fijibridge.formats._text.sidecar import apply_record, record_text
 from fijibridge.model import ResultsTable, TableStyle
 
 if TYPE_CHECKING:

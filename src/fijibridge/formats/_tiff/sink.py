@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fijibridge.errors import FijiBridgeError, SettingsError, UnsupportedError
-from fijibridge.formats import _tiff_encode as encode
 from fijibridge.formats._blocks import BlockWriter, file_order
 from fijibridge.formats._target import Staged, target_errors
+from fijibridge.formats._tiff import encode
 from fijibridge.model.units import PIXEL, length_factor
 
 if TYPE_CHECKING:
@@ -343,7 +343,7 @@ class TifffileSink(_Sink):
     def _metadata(self, letters: str) -> dict[str, Any]:
         axes = self._spec.axes
         if self._kind == "ome":
-            from fijibridge.formats._tiff_ome import ome_metadata
+            from fijibridge.formats._tiff.ome import ome_metadata
 
             page = 3 if self._rgb else 2
             planes = int(np.prod(self._sizes[:-page], dtype=np.int64))

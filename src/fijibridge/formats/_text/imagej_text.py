@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fijibridge.errors import SettingsError
-from fijibridge.formats.imagej_numbers import cell_text, column_places, table_precision
+from fijibridge.formats._text.imagej_numbers import cell_text, column_places, table_precision
 from fijibridge.model.table import LABEL
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _labels_only(table: ResultsTable) -> bool:
 
 
 def _format_compiled(table: ResultsTable, columns: list[_Column], delimiter: str) -> bytes:
-    from fijibridge.formats._table_kernels import fits, render
+    from fijibridge.formats._text.kernels import fits, render
 
     rows = len(table)
     precision = table_precision(table.style)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FijiBridgeError
-from fijibridge.formats import _tiff_ifd as ifd
 from fijibridge.formats._format import Finding, ReadOptions
 from fijibridge.formats._image_info import describe_spec
-from fijibridge.formats._tiff_layout import opened_tiff
-from fijibridge.formats._tiff_read import open_tiff
+from fijibridge.formats._tiff import ifd
+from fijibridge.formats._tiff.layout import opened_tiff
+from fijibridge.formats._tiff.read import open_tiff
 from fijibridge.model.units import PIXEL
 
 if TYPE_CHECKING:

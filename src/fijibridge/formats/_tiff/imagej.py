@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fijibridge.errors import FormatError
-from fijibridge.formats import _tiff_ifd as ifd
+from fijibridge.formats._tiff import ifd
 from fijibridge.model import Extra, RoiSet, Valuation
 from fijibridge.model.units import PIXEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fijibridge.formats._tiff_ifd import Directory
+    from fijibridge.formats._tiff.ifd import Directory
 
 __all__ = ["Calibration", "parse_properties", "read_calibration", "read_extra"]
 

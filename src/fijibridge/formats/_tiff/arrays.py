@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fijibridge.errors import FormatError
-from fijibridge.formats._tiff_ifd import PositionalFile
+from fijibridge.formats._tiff.ifd import PositionalFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from fijibridge.model.units import canonical_unit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fijibridge.formats._csv_split import Cells
+    from fijibridge.formats._text.split import Cells
 
 __all__ = [
     "Layout",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fijibridge.errors import FormatError
-from fijibridge.formats._axistags import (
+from fijibridge.formats._hdf5.axistags import (
     axes_attribute_keys,
     axis_units_of,
     axistags_of,
@@ -24,7 +24,7 @@ from fijibridge.model.axes import KEYS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fijibridge.formats._zarr_store import Store
+    from fijibridge.formats._zarr.store import Store
     from fijibridge.model import Axes
 
 __all__ = ["Dataset", "Multiscale", "extra_fields", "multiscale_of", "ome_attributes", "plain_axes"]

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fijibridge.errors import FijiBridgeError, SettingsError, UnsupportedError
-from fijibridge.formats._axistags import axistags_json
-from fijibridge.formats._hdf5_read import image_entries, open_file
+from fijibridge.formats._hdf5.axistags import axistags_json
+from fijibridge.formats._hdf5.read import image_entries, open_file
 from fijibridge.formats._lazy import check_region
 from fijibridge.formats._target import Staged, target_errors
 from fijibridge.model.units import PIXEL

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fijibridge.errors import FormatError, SettingsError
-from fijibridge.formats import _tiff_ifd as ifd
 from fijibridge.formats._lazy import LazySource
-from fijibridge.formats._tiff_arrays import TransposedArray
-from fijibridge.formats._tiff_axes import Layout, named_axes, rename_axes
-from fijibridge.formats._tiff_imagej import read_calibration, read_extra
-from fijibridge.formats._tiff_layout import Opened, opened_tiff
+from fijibridge.formats._tiff import ifd
+from fijibridge.formats._tiff.arrays import TransposedArray
+from fijibridge.formats._tiff.axes import Layout, named_axes, rename_axes
+from fijibridge.formats._tiff.imagej import read_calibration, read_extra
+from fijibridge.formats._tiff.layout import Opened, opened_tiff
 from fijibridge.model import Axes, Axis, Extra, ImageSpec, Level
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _scaled(base: Axes, sizes: Mapping[str, int]) -> Axes:
 def _axes_of(opened: Opened, layout: Layout, where: Location) -> Axes:
     sizes = _named(layout, where)[1]
     if opened.ome:
-        from fijibridge.formats._tiff_ome import read_ome_axes
+        from fijibridge.formats._tiff.ome import read_ome_axes
 
         return read_ome_axes(opened.ome, sizes)
     calibration = read_calibration(opened.first, opened.props)
@@ -175,7 +175,7 @@ def _extra(opened: Opened, axes: Axes) -> Extra:
         ranges = tuple((a - 32768.0, b - 32768.0) for a, b in extra.display_ranges)
         extra = replace(extra, display_ranges=ranges)
     if opened.ome:
-        from fijibridge.formats._tiff_ome import read_ome_channels
+        from fijibridge.formats._tiff.ome import read_ome_channels
 
         names = read_ome_channels(opened.ome)
         extra = replace(

@@ -7,7 +7,7 @@ from collections import Counter
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from fijibridge.formats.imagej_numbers import cell_text, column_places, table_precision
+from fijibridge.formats._text.imagej_numbers import cell_text, column_places, table_precision
 from fijibridge.model import TableStyle
 
 if TYPE_CHECKING:

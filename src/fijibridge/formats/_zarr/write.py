@@ -23,14 +23,14 @@ import numpy as np
 from fijibridge.errors import SettingsError, UnsupportedError
 from fijibridge.formats._lazy import check_region, first_line
 from fijibridge.formats._target import Staged, target_errors
-from fijibridge.formats._zarr_meta import (
+from fijibridge.formats._zarr.meta import (
     ORDER,
     check_with_models,
     default_color,
     group_attributes,
     set_attributes,
 )
-from fijibridge.formats._zarr_target import Target
+from fijibridge.formats._zarr.target import Target
 from fijibridge.model import Axes, Region
 from fijibridge.model.scaling import coarser, level_axes, reduce_block, scaling_for, support
 from fijibridge.model.units import PIXEL

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from fijibridge.errors import FijiBridgeError, FormatError
 from fijibridge.formats._format import Finding, ReadOptions
 from fijibridge.formats._lazy import first_line
-from fijibridge.formats._zarr_open import find_images, open_node
-from fijibridge.formats._zarr_read import Multiscale, multiscale_of, ome_attributes
-from fijibridge.formats._zarr_store import Store, locate
+from fijibridge.formats._zarr.open import find_images, open_node
+from fijibridge.formats._zarr.read import Multiscale, multiscale_of, ome_attributes
+from fijibridge.formats._zarr.store import Store, locate
 
 if TYPE_CHECKING:
     from fijibridge.formats._location import Location
@@ -236,7 +236,7 @@ def _label_list_findings(store: Store, node: str) -> list[Finding]:
 
 def _model_findings(store: Store, node: str, *, labels: bool) -> list[Finding]:
     """Return what ome-zarr-models has to say about one image."""
-    from fijibridge.formats._zarr_meta import check_with_models
+    from fijibridge.formats._zarr.meta import check_with_models
 
     if not store.root.is_dir():
         return []

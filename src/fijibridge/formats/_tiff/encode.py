@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fijibridge.formats import _tiff_ifd as ifd
+from fijibridge.formats._tiff import ifd
 from fijibridge.model.units import PIXEL, canonical_unit, imagej_unit
 
 if TYPE_CHECKING:

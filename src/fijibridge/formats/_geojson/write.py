@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fijibridge.formats._geojson_rings import (
+from fijibridge.formats._geojson.rings import (
     Look,
     is_four_connected,
     look_at,

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FormatError, SettingsError, UnsupportedError
 from fijibridge.formats._target import check_target, target_errors
-from fijibridge.formats._zarr_meta import set_attributes
-from fijibridge.formats._zarr_read import multiscale_of, ome_attributes
-from fijibridge.formats._zarr_store import Store, locate
+from fijibridge.formats._zarr.meta import set_attributes
+from fijibridge.formats._zarr.read import multiscale_of, ome_attributes
+from fijibridge.formats._zarr.store import Store, locate
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fijibridge.errors import FijiBridgeError, FormatError, SettingsError
-from fijibridge.formats import _tiff_ifd as ifd
 from fijibridge.formats._lazy import first_line
-from fijibridge.formats._tiff_arrays import MappedArray, PagedArray, WholeArray
-from fijibridge.formats._tiff_axes import Layout
-from fijibridge.formats._tiff_imagej import parse_properties
+from fijibridge.formats._tiff import ifd
+from fijibridge.formats._tiff.arrays import MappedArray, PagedArray, WholeArray
+from fijibridge.formats._tiff.axes import Layout
+from fijibridge.formats._tiff.imagej import parse_properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fijibridge.formats._location import Location
-    from fijibridge.formats._tiff_ifd import Directory, PositionalFile, TiffHeader
+    from fijibridge.formats._tiff.ifd import Directory, PositionalFile, TiffHeader
 
 __all__ = ["Opened", "opened_tiff"]
 

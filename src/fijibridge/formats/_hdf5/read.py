@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fijibridge.errors import FijiBridgeError, FormatError
-from fijibridge.formats._axistags import (
+from fijibridge.formats._hdf5.axistags import (
     asked_axes,
     axes_attribute_keys,
     axis_units_of,

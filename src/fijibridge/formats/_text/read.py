@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fijibridge.errors import FormatError
-from fijibridge.formats._csv_layout import Layout, find_layout, find_object_ids
-from fijibridge.formats._csv_split import Cells, decode, split_table
-from fijibridge.formats._csv_style import find_style
-from fijibridge.formats._csv_values import Notation, column_values, find_notation
-from fijibridge.formats._sidecar import apply_record, read_sidecar
+from fijibridge.formats._text.layout import Layout, find_layout, find_object_ids
+from fijibridge.formats._text.sidecar import apply_record, read_sidecar
+from fijibridge.formats._text.split import Cells, decode, split_table
+from fijibridge.formats._text.style import find_style
+from fijibridge.formats._text.values import Notation, column_values, find_notation
 from fijibridge.model import ResultsTable
 from fijibridge.model.table import LABEL
 

@@ -1,6 +1,6 @@
 """How ImageJ prints a number in a table: one cell at a time, exactly.
 
-The fast path for whole tables is in `_table_kernels`; both give the same bytes.
+The fast path for whole tables is in `kernels`; both give the same bytes.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FormatError, SettingsError, nearest
-from fijibridge.formats._axistags import asked_axes
+from fijibridge.formats._hdf5.axistags import asked_axes
 from fijibridge.formats._lazy import LazySource, check_no_level, pixel_dtype
-from fijibridge.formats._zarr_read import (
+from fijibridge.formats._zarr.read import (
     Multiscale,
     extra_fields,
     ilastik_fields,
@@ -15,7 +15,7 @@ from fijibridge.formats._zarr_read import (
     ome_attributes,
     plain_axes,
 )
-from fijibridge.formats._zarr_store import Store, guard_for, locate
+from fijibridge.formats._zarr.store import Store, guard_for, locate
 from fijibridge.model import Axes, Extra, ImageSpec, Level
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Parts of GeoJSON: rings from outlines, and writing."""

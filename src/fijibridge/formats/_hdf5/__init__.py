@@ -1,0 +1,1 @@
+"""Parts of HDF5: axistags, reading, writing."""

@@ -1,0 +1,1 @@
+"""Parts of the picture formats: writing, and the Netpbm family."""

@@ -1,0 +1,1 @@
+"""Parts of text tables: dialects read, ImageJ's printing, the sidecar."""

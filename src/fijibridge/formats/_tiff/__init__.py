@@ -1,0 +1,1 @@
+"""Parts of the TIFF formats: directories, descriptions, arrays, sinks."""

@@ -1,0 +1,1 @@
+"""Parts of OME-Zarr: stores, metadata, levels, checks."""

@@ -203,3 +203,19 @@ def test_sums_beyond_exact_doubles_are_imagejs(imagej, kind):
     chosen = ParticleSettings(threshold=threshold, measurements=("all",))
     result = analyze_particles(image, chosen)
     assert witness.differences(witness.tell(imagej, image, chosen), result) == []
+
+
+@pytest.mark.imagej
+def test_summary_leaves_out_pixels_without_a_value(imagej):
+    pixels = np.random.default_rng(3).integers(0, 20, (9, 30)).astype(np.uint8)
+    valuation = Valuation(function=9, coefficients=(1.0, 2.0, 5.0), unit="value")
+    image = Image.from_array(pixels, "yx", name="holes.tif", extra=Extra(valuation=valuation))
+    chosen = ParticleSettings(
+        threshold=(11.0, 19.0),
+        select=Roi(kind="oval", bounds=(2.0, 1.0, 17.0, 7.0)),
+        measurements=("area", "mean"),
+        outputs=frozenset({"table", "summary"}),
+    )
+    result = analyze_particles(image, chosen)
+    told = witness.tell(imagej, image, chosen)
+    assert witness.differences(told, result) == []

@@ -139,7 +139,7 @@ def analyze_particles(
         else:
             found, pixels, in_force = _find(planes, k, band, settings, selection, step, threads)
         if k == out.wanted[0]:
-            total_area = _total_area(selection, measured, None if from_labels else pixels)
+            total_area = _total_area(selection, measured, None if from_labels else pixels, table)
         constant = None
         if redirect is not None:
             other = k if len(values) == len(planes) else 0
@@ -233,7 +233,12 @@ def check_together(
         )
 
 
-def _total_area(selection: Selection, calibration: Calibration, plane: np.ndarray | None) -> float:
+def _total_area(
+    selection: Selection,
+    calibration: Calibration,
+    plane: np.ndarray | None,
+    table: np.ndarray | None,
+) -> float:
     """Return the area that ImageJ relates the summary to, from the first plane for all."""
     _, _, w, h = selection.frame
     if selection.mask is None:
@@ -241,4 +246,7 @@ def _total_area(selection: Selection, calibration: Calibration, plane: np.ndarra
     count = int(selection.mask.sum())
     if plane is not None and plane.dtype.kind == "f":  # a selection: the plane is an array
         count = int(np.isfinite(selection.inside(plane)).sum())
+    elif plane is not None and plane.dtype == np.uint8 and table is not None:
+        # ByteStatistics leaves out pixels whose calibrated value is NaN
+        count = int((~np.isnan(table))[selection.inside(plane)].sum())
     return count * calibration.width * calibration.height

@@ -214,7 +214,7 @@ def test_summary_leaves_out_pixels_without_a_value(imagej):
         threshold=(11.0, 19.0),
         select=Roi(kind="oval", bounds=(2.0, 1.0, 17.0, 7.0)),
         measurements=("area", "mean"),
-        outputs=frozenset({"table", "summary"}),
+        outputs=frozenset({"labels", "rois", "summary", "table"}),
     )
     result = analyze_particles(image, chosen)
     told = witness.tell(imagej, image, chosen)

@@ -111,13 +111,21 @@ def _records(host: Any, plus: Any) -> tuple[tuple[str, bytes], ...]:
     for i in range(0 if overlay is None else overlay.size()):
         roi = overlay.get(i)
         roi.setStrokeColor(None)
-        where = int(roi.getPosition())
+        where = _where(roi, plus)
         counts[where] = counts.get(where, 0) + 1
         name = _name(roi, counts[where], where, plus)
         roi.setName(name)
         found.append((name, bytes(encoder.saveAsByteArray(roi))))
     plus.setOverlay(None)
     return tuple(found)
+
+
+def _where(roi: Any, plus: Any) -> int:
+    """Return the running number of the slice a ROI is on."""
+    if not plus.isHyperStack():
+        return int(roi.getPosition())
+    at = (roi.getCPosition(), roi.getZPosition(), roi.getTPosition())
+    return int(plus.getStackIndex(*(max(1, int(n)) for n in at)))
 
 
 def _name(roi: Any, count: int, where: int, plus: Any) -> str:

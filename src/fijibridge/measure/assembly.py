@@ -267,8 +267,25 @@ class Assembly:
                 units[heading] = unit if power == 1 else f"{unit}^{power}"
             elif heading in ("Angle", "FeretAngle"):
                 units[heading] = "degree"
-        style = replace(self.style, decimals=_fixed_decimals(columns, self.style))
+        style = replace(self.style, decimals=self._fixed_decimals(columns))
         return ResultsTable(columns, ids, units=units, style=style, name="Results")
+
+    def _fixed_decimals(self, columns: dict[str, np.ndarray]) -> dict[str, int]:
+        """Return the decimals ImageJ fixes in the first row.
+
+        In scientific notation they are taken back by the next number that is not whole, up to row
+        24, and by the next plane.
+        """
+        fixed = {}
+        filled = [len(ids) > 0 for ids in self._ids]
+        next_plane = any(filled[:-1])
+        for heading in _FIXED:
+            if heading in columns:
+                later = columns[heading][1:24]
+                whole = np.isnan(later) | (later == np.trunc(later)) & (np.abs(later) < 2.0**31)
+                if not self.style.scientific or (whole.all() and not next_plane):
+                    fixed[heading] = self.style.precision
+        return fixed
 
     def rois(self) -> RoiSet:
         """Return the ROIs."""
@@ -283,23 +300,9 @@ class Assembly:
         if not self._summary:
             return None
         title = "Summary" if len(self.planes) == 1 else f"Summary of {self.planes.image.name}"
-        style = replace(self.style, row_numbers=False)
+        # a table of its own, which knows of the words of Set Measurements the decimal places only
+        style = TableStyle(precision=max(3, self.settings.decimal), row_numbers=False)
         return summary_table(self._summary, title=title, style=style)
-
-
-def _fixed_decimals(columns: dict[str, np.ndarray], style: TableStyle) -> dict[str, int]:
-    """Return the decimals ImageJ fixes in the first row.
-
-    In scientific notation the next number that is not whole takes them back, up to row 24.
-    """
-    fixed = {}
-    for heading in _FIXED:
-        if heading in columns:
-            later = columns[heading][1:24]
-            whole = np.isnan(later) | (later == np.trunc(later)) & (np.abs(later) < 2.0**31)
-            if not style.scientific or whole.all():
-                fixed[heading] = style.precision
-    return fixed
 
 
 def _picked(loops: Loops, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,16 @@ FULL = os.environ.get("FIJIBRIDGE_TESTS") == "full"
 settings.load_profile("full" if FULL else "quick")
 
 
+#: (file, line) -> number of random cases asked for there
+_COUNTS: dict[tuple[str, int], int] = {}
+
+
 def count(quick: int, full: int) -> int:
     """Number of random cases: `quick` by default, `full` with ``tests/run.py --full``."""
-    return full if FULL else quick
+    caller = sys._getframe(1)
+    chosen = full if FULL else quick
+    _COUNTS[Path(caller.f_code.co_filename).name, caller.f_lineno] = chosen
+    return chosen
 
 
 pytest.count = count  # type: ignore[attr-defined]  # tests reach it without importing conftest
@@ -35,6 +43,16 @@ pytest.count = count  # type: ignore[attr-defined]  # tests reach it without imp
 def pytest_report_header() -> str:
     """Say which profile runs."""
     return f"fijibridge profile: {'full' if FULL else 'quick'} (tests/run.py --full runs all cases)"
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Say how many random cases ran, file by file."""
+    files: dict[str, list[int]] = {}
+    for (name, _), cases in sorted(_COUNTS.items()):
+        files.setdefault(name, []).append(cases)
+    terminalreporter.section("random cases per property, where a test names its own number")
+    for name, numbers in files.items():
+        terminalreporter.write_line(f"{name}: {', '.join(map(str, numbers))}")
 
 
 @pytest.fixture(scope="session")

@@ -145,7 +145,7 @@ class Planes:
         """Return the calibrated value of each raw value, float32, or None."""
         bits = {1: 8, 2: 16}.get(self.stored.itemsize, 32)
         return calibration_table(
-            self.valuation, bits, inverted_lut=self.image.spec.extra.inverted_lut
+            self.valuation, bits, inverted_lut=self.image.spec.extra.shows_inverted()
         )
 
     def curve(self) -> np.ndarray | None:

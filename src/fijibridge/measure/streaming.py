@@ -165,12 +165,10 @@ def find_by_strips(
     Returns None when only a whole plane can be analyzed (see `planework.rounds_differently`).
     """
     height, width = planes.shape
-    extra = planes.image.spec.extra
+    inverted = planes.image.spec.extra.shows_inverted(planes.place(k)[0])
 
     def assumed(rows: np.ndarray) -> Band:
-        return binary_band(
-            rows, white_background=settings.white_background, inverted_lut=extra.inverted_lut
-        )
+        return binary_band(rows, white_background=settings.white_background, inverted_lut=inverted)
 
     pixels = pixel_rows(planes, k)
     in_force = band or assumed(pixels[:1])

@@ -242,11 +242,7 @@ def _raw_numbers(image: Image, low: float, high: float) -> tuple[float, float]:
 
 def _inverted(image: Image, channel: int) -> bool:
     """Return whether 0 is shown white: no step of the LUT goes up."""
-    luts = image.spec.extra.luts
-    if not luts:
-        return image.spec.extra.inverted_lut
-    sums = np.asarray(luts[min(channel, len(luts) - 1)], np.int64).sum(axis=1)[:255]
-    return not bool((np.diff(sums) > 0).any())
+    return image.spec.extra.shows_inverted(channel)
 
 
 def _level(method: str, counts: np.ndarray, *, one_less: bool) -> int:

@@ -108,7 +108,7 @@ def _band(
         band = binary_band(
             whole if inside.all() else whole[:, inside],
             white_background=settings.white_background,
-            inverted_lut=planes.image.spec.extra.inverted_lut,
+            inverted_lut=planes.image.spec.extra.shows_inverted(),
         )
         return band.levels
     low, high = settings.threshold

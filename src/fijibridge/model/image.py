@@ -108,6 +108,16 @@ class Extra:
     label_colors: Mapping[int, tuple[int, int, int, int]] = field(default_factory=_empty)
     other: Mapping[str, Any] = field(default_factory=_empty)
 
+    def shows_inverted(self, channel: int = 0) -> bool:
+        """Return whether a channel's LUT shows 0 white: no step of it goes up.
+
+        Source: ImageJ ij.process.ImageProcessor.isInvertedLut.
+        """
+        if not self.luts:
+            return self.inverted_lut
+        lut = np.asarray(self.luts[min(channel, len(self.luts) - 1)], np.int64)
+        return not bool((np.diff(lut.sum(axis=1)[:255]) > 0).any())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSpec:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fijibridge.measure._threads import each, thread_count
-from fijibridge.measure.naming import particle_names
+from fijibridge.measure.naming import ParticleNames
 from fijibridge.measure.particle_settings import COLUMN_ORDER
 from fijibridge.measure.summary import SUMMARY_MEANS, summary_row, summary_table
 from fijibridge.measure.tracing import split
@@ -19,7 +19,7 @@ from fijibridge.model.rois import Outlines, RoiSet
 from fijibridge.model.table import LABEL, ResultsTable, TableStyle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from fijibridge.measure.particle_settings import ParticleSettings
     from fijibridge.measure.planes import Planes
@@ -186,8 +186,7 @@ class Assembly:
             kinds = loops.kinds[chosen]
         box = found.box[chosen]
         p = self.planes.position(k)
-        names = particle_names(
-            np.arange(1, n + 1),
+        names = ParticleNames(
             box[:, 1] + box[:, 3] // 2,
             slice_number=k + 1,
             slices=len(self.planes),
@@ -259,18 +258,22 @@ class Assembly:
             for heading in self._columns[0]:
                 parts = [c[heading] for c in self._columns]
                 columns[heading] = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        style = replace(self.style, decimals=self.fixed_decimals(columns))
+        return ResultsTable(columns, ids, units=self.units(columns), style=style, name="Results")
+
+    def units(self, headings: Iterable[str]) -> dict[str, str]:
+        """Return the units of those columns that have one."""
         unit = self.values.image.axes["x"].unit
         units = {}
-        for heading in columns:
+        for heading in headings:
             power = _POWERS.get(heading, 0)
             if power:
                 units[heading] = unit if power == 1 else f"{unit}^{power}"
             elif heading in ("Angle", "FeretAngle"):
                 units[heading] = "degree"
-        style = replace(self.style, decimals=self._fixed_decimals(columns))
-        return ResultsTable(columns, ids, units=units, style=style, name="Results")
+        return units
 
-    def _fixed_decimals(self, columns: dict[str, np.ndarray]) -> dict[str, int]:
+    def fixed_decimals(self, columns: dict[str, np.ndarray]) -> dict[str, int]:
         """Return the decimals ImageJ fixes in the first row.
 
         In scientific notation they are taken back by the next number that is not whole, up to row

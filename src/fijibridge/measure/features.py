@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
     from fijibridge.measure.planes import Calibration
     from fijibridge.measure.tracing import Particles
 
-__all__ = ["Greys", "measure_particles", "pixel_counts", "roi_perimeters"]
+__all__ = [
+    "Greys",
+    "column_places",
+    "measure_particles",
+    "pixel_counts",
+    "roi_perimeters",
+    "share_band",
+]
 
 #: Headings in the order of the kernels' column numbers.
 SHAPE_HEADINGS = (
@@ -102,6 +110,20 @@ class Greys:
             k = e
 
 
+@functools.lru_cache(maxsize=64)
+def column_places(headings: tuple[str, ...]) -> tuple[dict[str, int], np.ndarray, np.ndarray]:
+    """Return heading -> row of what the kernels fill, in ImageJ's order, and their `col`s.
+
+    What ImageJ computes along but nobody asked for comes last.
+    """
+    wanted = [h for h in (*COLUMN_ORDER, "XStart", "YStart") if h in headings]
+    extra = [h for h in _TOGETHER if any(s in headings for s in _TOGETHER) and h not in wanted]
+    place = {h: k for k, h in enumerate([*wanted, *extra])}
+    shape_columns = np.array([place.get(h, -1) for h in SHAPE_HEADINGS])
+    grey_columns = np.array([place.get(h, -1) for h in GREY_HEADINGS])
+    return place, shape_columns, grey_columns
+
+
 def roi_perimeters(found: Particles, threads: int | None) -> np.ndarray:
     """Return the uncalibrated perimeter of every particle, as the circularity filter sees it."""
     from fijibridge.measure._kernels.shapes import perimeters
@@ -174,12 +196,8 @@ def measure_particles(
     -------
     Heading -> (n,) float64, in the order of `headings`.
     """
-    wanted = [h for h in (*COLUMN_ORDER, "XStart", "YStart") if h in headings]
-    extra = [h for h in _TOGETHER if any(s in headings for s in _TOGETHER) and h not in wanted]
-    place = {h: k for k, h in enumerate([*wanted, *extra])}
+    place, shape_columns, grey_columns = column_places(headings)
     out = np.empty((max(len(place), 1), len(chosen)))
-    shape_columns = np.array([place.get(h, -1) for h in SHAPE_HEADINGS])
-    grey_columns = np.array([place.get(h, -1) for h in GREY_HEADINGS])
     if len(chosen) == 0:
         return {h: out[place[h]] for h in headings}
     flip = int(greys.plane.shape[0]) + 1 if invert_y else 0
@@ -249,6 +267,15 @@ def _measure_greys(
         each(job, parts)
 
 
+def share_band(greys: Greys) -> tuple[int, int]:
+    """Return the smallest and largest integer that count for %Area."""
+    if greys.band is None:
+        return 1, int(np.iinfo(greys.plane.dtype).max)
+    # ImageJ rounds the threshold for %Area: floor(x + 0.5)
+    first, last = (int(np.floor(np.clip(v, -1, 1e6) + 0.5)) for v in greys.band)
+    return first, last
+
+
 def _grey_kernel(
     greys: Greys, centroids: np.ndarray, n: int
 ) -> tuple[Callable[..., None], tuple[object, ...], tuple[object, ...]]:
@@ -261,10 +288,7 @@ def _grey_kernel(
             with np.errstate(over="ignore"):
                 low, high = np.float32(greys.band[0]), np.float32(greys.band[1])
         return measure_floats, (low, high), (greys.band is None, centroids)
-    first, last = 1, int(np.iinfo(greys.plane.dtype).max)
-    if greys.band is not None:
-        # ImageJ rounds the threshold for %Area: floor(x + 0.5)
-        first, last = (int(np.floor(np.clip(v, -1, 1e6) + 0.5)) for v in greys.band)
+    first, last = share_band(greys)
     if greys.table is None:
         from fijibridge.measure._kernels.greys import measure_integers
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import overload
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-__all__ = ["particle_names"]
+__all__ = ["ParticleNames", "particle_names"]
 
 _MINUS = np.uint32(ord("-"))
 _ZERO = np.uint32(ord("0"))
@@ -72,3 +70,59 @@ def particle_names(
         code[rows, : text.shape[1]] = text
     names: list[str] = code.view(f"U{code.shape[1]}").ravel().tolist()
     return names
+
+
+class ParticleNames(Sequence[str]):
+    """The names of particles 1, 2, 3 … of a plane, written when they are first looked at.
+
+    Parameters
+    ----------
+    middles
+        y + height // 2 of each bounding box.
+    height, slice_number, slices
+        See `particle_names`.
+
+    Examples
+    --------
+    >>> names = ParticleNames(np.array([12, 40]), height=100)
+    >>> names[1], list(names)
+    ('0002-0040', ['0001-0012', '0002-0040'])
+    """
+
+    __slots__ = ("_middles", "_names", "_where")
+
+    def __init__(
+        self, middles: np.ndarray, *, height: int, slice_number: int = 1, slices: int = 1
+    ) -> None:
+        self._middles = middles
+        self._where = (height, slice_number, slices)
+        self._names: Sequence[str] | None = None
+
+    def _all(self) -> Sequence[str]:
+        if self._names is None:
+            height, slice_number, slices = self._where
+            numbers = np.arange(1, len(self._middles) + 1)
+            self._names = particle_names(
+                numbers, self._middles, slice_number=slice_number, slices=slices, height=height
+            )
+        return self._names
+
+    def __len__(self) -> int:
+        return len(self._middles)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        return self._all()[index]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or isinstance(other, str):
+            return NotImplemented
+        return list(self._all()) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # compares by value, like a list
+
+    def __repr__(self) -> str:
+        return repr(list(self._all()))

@@ -23,6 +23,7 @@ from fijibridge.measure.planework import (
     check_band,
     find_plane,
 )
+from fijibridge.measure.small import analyze_at_once
 from fijibridge.measure.streaming import (
     find_by_strips,
     lazy_image,
@@ -30,12 +31,13 @@ from fijibridge.measure.streaming import (
     strip_rows,
     whole_image,
 )
+from fijibridge.model.image import Image
 
 if TYPE_CHECKING:
     from fijibridge.measure.particle_settings import ParticleSettings
     from fijibridge.measure.planework import Band
     from fijibridge.measure.tracing import Particles
-    from fijibridge.model.image import Image, ImageSource
+    from fijibridge.model.image import ImageSource
     from fijibridge.model.labels import LabelImage
     from fijibridge.model.rois import RoiSet
     from fijibridge.model.table import ResultsTable
@@ -112,6 +114,14 @@ def analyze_particles(
     UnsupportedError
         For pixels that ImageJ does not know.
     """
+    if redirect is None and isinstance(image, Image):
+        found_at_once = analyze_at_once(image, settings)
+        if found_at_once is not None:
+            labels, rows, rois = found_at_once
+            return ParticleResult(
+                labels=labels, table=rows, rois=rois, summary=None, threshold=settings.threshold,
+                warnings=(),
+            )  # fmt: skip
     image = lazy_image(image)
     redirect = None if redirect is None else lazy_image(redirect)
     if settings.connectivity == "3d":

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["BACKGROUND", "LabelImage"]
 
 BACKGROUND = 0
+_NEGATIVE = "Number the objects anew, or read it with role='intensity'."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +35,15 @@ class LabelImage(Image):
     def __post_init__(self) -> None:
         Image.__post_init__(self)
         check_labels(self.data, self.spec)
+
+    @classmethod
+    def trusted(cls, data: np.ndarray, spec: ImageSpec) -> LabelImage:
+        """Build an image of an array and a spec that are known to fit, without looking at them."""
+        data.flags.writeable = False
+        image = object.__new__(cls)
+        object.__setattr__(image, "data", data)
+        object.__setattr__(image, "spec", spec)
+        return image
 
     @classmethod
     def from_array(  # type: ignore[override]  # a label image always has the role labels
@@ -57,7 +67,9 @@ class LabelImage(Image):
                     "Round it, or read it with role='intensity'.",
                 )
             if data.size and float(data.min()) < 0:
-                raise SettingsError(f"Labels must be 0 or more; the array holds {data.min():g}.")
+                raise SettingsError(
+                    f"Labels must be 0 or more; the array holds {data.min():g}.", _NEGATIVE
+                )
             if data.size and float(data.max()) >= 2.0**64:
                 raise SettingsError(
                     f"Labels go up to {2**64 - 1}; the array holds {float(data.max()):g}.",
@@ -98,4 +110,6 @@ def check_labels(data: np.ndarray, spec: ImageSpec) -> None:
             "Take one channel.",
         )
     if data.dtype.kind == "i" and data.size and int(data.min()) < 0:
-        raise SettingsError(f"Labels must be 0 or more; the array holds {int(data.min())}.")
+        raise SettingsError(
+            f"Labels must be 0 or more; the array holds {int(data.min())}.", _NEGATIVE
+        )

@@ -1,0 +1,185 @@
+"""A small plane from pixels to columns, outlines and label mask in one call.
+
+The steps are those of `runs`, `outlines`, `shapes` and `greys`; one call of all costs a fraction of
+ten calls, and a small plane takes no longer than these.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from fijibridge.measure._kernels.greys import measure_constant, measure_integers
+from fijibridge.measure._kernels.holes import fill_holes
+from fijibridge.measure._kernels.outlines import trace, traced_perimeter
+from fijibridge.measure._kernels.runs import EDGE_SPARE, expand, link, mark, only_ends, paint
+from fijibridge.measure._kernels.shapes import measure_shapes
+
+#: Whole numbers that `analyze_small` is told, in order.
+(
+    BINARY, APART, FILL, EXCLUDE, CONSTANT, SHARE_LOW, SHARE_HIGH, ROWS, FLIP, PAINT, LIMIT,
+) = range(11)  # fmt: skip
+#: Numbers that it is told, in order.
+(
+    SMALLEST, LARGEST, ROUND_LOW, ROUND_HIGH, SHARE, WIDTH, HEIGHT, X_ORIGIN, Y_ORIGIN,
+) = range(9)  # fmt: skip
+#: Planes of more runs are for several threads.
+MOST_RUNS = 8192
+
+
+@njit(cache=True, nogil=True)
+def _grouped(row, edge, count, apart):
+    """Return (start, x0, x1, y): runs grouped by particle, as `runs.join` and `runs.group` do."""
+    height = len(row) - 1
+    label = np.empty(count, np.int32)
+    x0 = np.empty(count, np.int16)
+    x1 = np.empty(count, np.int16)
+    y = np.empty(count, np.int16)
+    found = np.zeros(1, np.int64)
+    link(0, height, row, edge, apart, label, np.empty(count, np.int32), found, 0)
+    n = found[0]
+    start = np.zeros(n + 1, np.int64)
+    for i in range(count):
+        start[label[i] + 1] += 1
+    for p in range(n):
+        start[p + 1] += start[p]
+    place = start[:-1].copy()
+    for r in range(height):
+        for i in range(row[r], row[r + 1]):
+            k = place[label[i]]
+            place[label[i]] = k + 1
+            x0[k] = edge[2 * i]
+            x1[k] = edge[2 * i + 1]
+            y[k] = r
+    return start, x0, x1, y
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _chosen(plane, tell, weigh, first, size, vx, vy, box, area):
+    """Return the numbers of the particles that pass the filters: `planework.choose`."""
+    n = len(area)
+    chosen = np.empty(n, np.int64)
+    low = weigh[SMALLEST]
+    high = weigh[LARGEST]
+    sized = low > 0 or high < np.inf
+    least = weigh[ROUND_LOW]
+    most = weigh[ROUND_HIGH]
+    rounded = least > 0.0 or most != 1.0
+    height, width = plane.shape
+    m = 0
+    for p in range(n):
+        count = np.float64(area[p])
+        good = not sized or low <= count <= high
+        if tell[EXCLUDE]:
+            good = good and box[p, 0] != 0 and box[p, 1] != 0
+            good = good and box[p, 0] + box[p, 2] != width and box[p, 1] + box[p, 3] != height
+        if rounded and good:
+            length = traced_perimeter(vx, vy, first[p], size[p], 1.0, 1.0)
+            value = 0.0 if length == 0.0 else 4.0 * math.pi * (count / (length * length))
+            if most <= 1.0:
+                value = min(value, 1.0)
+            good = least <= value <= most
+        if good:
+            chosen[m] = p
+            m += 1
+    return chosen[:m]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def analyze_small(plane, levels, tell, weigh, shape_columns, grey_columns):
+    """Find, filter, measure and paint the particles of a small plane.
+
+    plane: (height, width) uint8 or uint16; levels: the smallest and largest value of particles, of
+    its type; tell, weigh: see above; shape_columns, grey_columns: see `shapes` and `greys`.
+
+    Returns (done, columns (ROWS, n), mask (height, width) or (0, 0), vx, vy, loop_start, loop_size,
+    kinds, middles of boxes, ids (n, 2), roi_start, positions (n, 4)): not done where the plane is
+    not binary although it should be, or has too many runs.
+    """
+    height, width = plane.shape
+    kinds = np.zeros(0, np.uint8)
+    numbers = np.empty(0, np.int64)
+    sizes = np.empty(0, np.int32)
+    nothing = np.empty(0, np.int16)
+    mask = np.zeros((0, 0), np.uint16)
+    failed = (
+        False, np.empty((0, 0)), mask, nothing, nothing, numbers, sizes, kinds, numbers,
+        np.empty((0, 0), np.int64), numbers, np.empty((0, 0), np.int32),
+    )  # fmt: skip
+    if tell[BINARY] and not only_ends(plane.reshape(-1)):
+        return failed
+    bits = np.empty((height, (width + 63) // 64), np.uint64)
+    row = np.zeros(height + 1, np.int64)
+    mark(plane, levels[0], levels[1], 0, bits, row[1:])
+    for r in range(height):
+        row[r + 1] += row[r]
+    count = row[height]
+    if count > MOST_RUNS:
+        return failed
+    edge = np.empty(2 * count + EDGE_SPARE, np.int32)
+    expand(bits, width, 0, height, row, edge)
+    apart = tell[APART]
+    if tell[FILL]:
+        count = fill_holes(row, edge, apart == 1)
+    start, x0, x1, y = _grouped(row, edge, count, apart)
+    n = len(start) - 1
+    vx = np.empty(4 * count, np.int16)
+    vy = np.empty(4 * count, np.int16)
+    first = np.empty(n, np.int64)
+    size = np.empty(n, np.int32)
+    box = np.empty((n, 4), np.int32)
+    area = np.empty(n, np.int64)
+    trace(start, x0, x1, y, apart, 0, n, vx, vy, first, size, box, area)
+    used = first[n - 1] + size[n - 1] if n else 0
+    chosen = _chosen(plane, tell, weigh, first, size, vx, vy, box, area)
+    m = len(chosen)
+    out = np.empty((max(tell[ROWS], 1), m))
+    kinds = np.zeros(n, np.uint8)
+    if m:
+        w = weigh[WIDTH]
+        h = weigh[HEIGHT]
+        xo = weigh[X_ORIGIN]
+        yo = weigh[Y_ORIGIN]
+        flip = tell[FLIP]
+        greys = False
+        for c in grey_columns:
+            greys = greys or c >= 0
+        if greys and tell[CONSTANT] >= 0:
+            measure_constant(
+                start, x0, x1, y, chosen, 0, m, tell[CONSTANT], weigh[SHARE], grey_columns, out,
+                w, h, xo, yo, flip,
+            )  # fmt: skip
+        elif greys:
+            measure_integers(
+                plane, 0, start, x0, x1, y, chosen, 0, m, tell[SHARE_LOW], tell[SHARE_HIGH],
+                grey_columns, out, w, h, xo, yo, flip,
+            )  # fmt: skip
+        number = np.empty(m)
+        for k in range(m):
+            number[k] = area[chosen[k]]
+        measure_shapes(
+            start, x0, x1, y, box, np.arange(n + 1), kinds, first, size, vx, vy,
+            np.empty((0, 2), np.int64), chosen, 0, m, number, np.empty((0, 2)), shape_columns, out,
+            w, h, w, h, xo, yo, flip,
+        )  # fmt: skip
+    if tell[PAINT]:
+        mask = np.zeros((height, width), np.uint16)
+        values = np.empty(m, np.uint16)
+        for k in range(m):
+            values[k] = min(k + 1, tell[LIMIT])
+        paint(start, chosen, values, 0, m, x0, x1, y, mask.reshape(-1), width)
+    middles = np.empty(m, np.int64)
+    ids = np.empty((m, 2), np.int64)
+    for k in range(m):
+        p = chosen[k]
+        first[k] = first[p]
+        size[k] = size[p]
+        middles[k] = box[p, 1] + box[p, 3] // 2
+        ids[k, 0] = 0
+        ids[k, 1] = k + 1
+    return (
+        True, out, mask, vx[:used].copy(), vy[:used].copy(), first[:m].copy(), size[:m].copy(),
+        kinds[:m].copy(), middles, ids, np.arange(m + 1), np.zeros((m, 4), np.int32),
+    )  # fmt: skip

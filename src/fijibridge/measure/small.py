@@ -1,0 +1,222 @@
+"""Small planes in one call: in a loop over many small images the calls count, not the pixels."""
+
+from __future__ import annotations
+
+import functools
+import types
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fijibridge.errors import FijiBridgeError
+from fijibridge.measure.assembly import Assembly
+from fijibridge.measure.features import Greys, column_places, share_band
+from fijibridge.measure.naming import ParticleNames
+from fijibridge.measure.planes import Calibration, Planes
+from fijibridge.measure.planework import Band, check_band
+from fijibridge.model.axes import Axes
+from fijibridge.model.image import Extra, Image, ImageSpec
+from fijibridge.model.labels import LabelImage
+from fijibridge.model.rois import Outlines, RoiSet
+from fijibridge.model.table import LABEL, ResultsTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fijibridge.measure.particle_settings import ParticleSettings
+    from fijibridge.model.table import TableStyle
+
+__all__ = ["analyze_at_once"]
+
+#: Planes of more pixels than this gain from threads.
+SMALL_PIXELS = 1 << 18
+_TYPES = (np.dtype(np.uint8), np.dtype(np.uint16))
+_NO_EXTRA = Extra()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plan:
+    """Everything about a run that does not depend on the pixels."""
+
+    shape: tuple[int, int]
+    arguments: tuple[np.ndarray, ...]
+    headings: tuple[str, ...]
+    units: Mapping[str, str]
+    style: TableStyle
+    axes: Axes
+    outputs: frozenset[str]
+    display: bool
+
+
+def analyze_at_once(
+    image: Image, settings: ParticleSettings
+) -> tuple[LabelImage | None, ResultsTable, RoiSet] | None:
+    """Analyze an image of one small plane; None where only the general way will do.
+
+    Returns
+    -------
+    labels, table, rois
+        As in `ParticleResult`; equal to what the general way gives.
+    """
+    spec = image.spec
+    extra = spec.extra
+    if extra.rgb or extra.valuation is not None or extra.luts:  # a LUT may be an inverted one
+        return None
+    if spec.role == "labels" and settings.threshold is None:
+        return None
+    global _last  # noqa: PLW0603  # one tuple, replaced as a whole: safe between threads
+    plan, *known = _last
+    # the fields of a dtype and of axes compare by value, in a loop they are mostly the same
+    if not (
+        known[0] is settings
+        and known[1] is spec.dtype
+        and known[2] == extra.inverted_lut
+        and known[3] == spec.axes
+    ):
+        plan = _plan(settings, spec.dtype, extra.inverted_lut, spec.axes)
+        _last = (plan, settings, spec.dtype, extra.inverted_lut, spec.axes)
+    return None if plan is None else _run(plan, image.data, spec.name)
+
+
+_last: tuple[_Plan | None, object, object, object, object] = (None, None, None, None, None)
+
+
+def _run(
+    plan: _Plan, data: np.ndarray, name: str
+) -> tuple[LabelImage | None, ResultsTable, RoiSet] | None:
+    from fijibridge.measure._kernels.small import analyze_small
+
+    plane = data.reshape(plan.shape)
+    if not plane.flags.c_contiguous or plane.flags.writeable:
+        plane = np.ascontiguousarray(plane).view()
+        plane.flags.writeable = False  # the kernel is compiled for these
+    done, out, mask, x, y, first, size, kinds, middles, ids, starts, positions = analyze_small(
+        plane, *plan.arguments
+    )
+    if not done:
+        return None
+    outputs = plan.outputs
+    labels = None
+    if "labels" in outputs:
+        labels = LabelImage.trusted(
+            mask,
+            ImageSpec(
+                axes=plan.axes, dtype=mask.dtype, role="labels", name=f"Count Masks of {name}",
+                extra=_NO_EXTRA,
+            ),
+        )  # fmt: skip
+    out.flags.writeable = False
+    ids.flags.writeable = False
+    columns = dict(zip(plan.headings, out, strict=False))
+    if plan.display:
+        row_labels = np.full(len(ids), name, object)
+        row_labels.flags.writeable = False
+        columns = {LABEL: row_labels, **columns}
+    table = ResultsTable.trusted(columns, ids, units=plan.units, style=plan.style, name="Results")
+    if "rois" not in outputs:
+        return labels, table, RoiSet()
+    names = ParticleNames(middles, height=plan.shape[0])
+    outlines = Outlines(
+        x=x, y=y, loop_start=first, loop_size=size, roi_start=starts, kinds=kinds,
+        positions=positions, ids=ids, names=names,
+    )  # fmt: skip
+    return labels, table, RoiSet(outlines=outlines)
+
+
+@functools.lru_cache(maxsize=256)
+def _plan(
+    settings: ParticleSettings, dtype: np.dtype[np.generic], inverted_lut: bool, axes: Axes
+) -> _Plan | None:
+    """Return what a run needs, or None where it takes the general way (or raises there)."""
+    words = settings.measurements
+    if (
+        dtype not in _TYPES
+        or not dtype.isnative
+        or settings.select is not None
+        or settings.connectivity != "2d"
+        or settings.composite
+        or settings.slice not in (None, 1)
+        or settings.circularity[1] > 1.0
+        or "summary" in settings.outputs
+        or not {"stack", "scientific"}.isdisjoint(words)
+        or not {"y", "x"} <= set(axes.keys)
+        or axes.keys.index("y") > axes.keys.index("x")
+    ):
+        return None
+    shape = (axes.size("y"), axes.size("x"))
+    pixels = shape[0] * shape[1]
+    if not 0 < pixels <= SMALL_PIXELS or max(shape) > _INT16 or np.prod(axes.shape) != pixels:
+        return None
+    blank = Image(np.zeros(axes.shape, dtype), ImageSpec(axes=axes, dtype=dtype))
+    planes = Planes.of(blank)
+    try:
+        band = check_band(planes, settings)
+    except FijiBridgeError:
+        return None
+    binary = band is None
+    if band is None:
+        if dtype != np.uint8:
+            return None
+        white = settings.white_background and not inverted_lut
+        level = 0.0 if white else 255.0
+        band = Band(level, level, 0.0, user=False)
+    return _made(settings, planes, band, shape, binary=binary)
+
+
+def _made(
+    settings: ParticleSettings,
+    planes: Planes,
+    band: Band,
+    shape: tuple[int, int],
+    *,
+    binary: bool,
+) -> _Plan | None:
+    from fijibridge.measure.tracing import band_limits
+
+    dtype = planes.stored
+    limits = band_limits(dtype, *band.levels)
+    if limits is None or (dtype == np.uint8 and band.levels == (0.0, 255.0)):
+        return None
+    out = Assembly.of(planes, planes, settings, from_labels=False)
+    places, shape_columns, grey_columns = column_places(out.headings)
+    wanted = tuple(h for h in places if h in out.headings)
+    levels = band.levels if band.user else None
+    greys = Greys(np.zeros((1, 1), dtype), band=levels)
+    filled = settings.include or settings.four
+    constant = -1
+    if not filled and dtype == np.uint8 and band.low == band.high:
+        constant = int(band.low)
+    share = 100.0 if levels is not None or constant != 0 else 0.0
+    calibration = Calibration.of(planes.image.spec)
+    unit = 1.0 if settings.pixel_units else calibration.width * calibration.height
+    limit = settings.label_limit
+    tell = (
+        binary, settings.four, filled, settings.exclude, constant, *share_band(greys),
+        len(places), shape[0] + 1 if "invert" in settings.measurements else 0,
+        "labels" in settings.outputs, _LABELS if limit is None else min(limit, _LABELS),
+    )  # fmt: skip
+    weigh = (
+        *(v / unit for v in settings.size), *settings.circularity, share, calibration.width,
+        calibration.height, calibration.x_origin, calibration.y_origin,
+    )  # fmt: skip
+    display = "display" in settings.measurements and "table" in settings.outputs
+    blank = {h: np.empty(0) for h in wanted}
+    style = replace(out.style, decimals=out.fixed_decimals(blank))
+    return _Plan(
+        shape,
+        (
+            np.array(limits, dtype), np.array(tell, np.int64), np.array(weigh, np.float64),
+            shape_columns, grey_columns,
+        ),
+        wanted,
+        types.MappingProxyType(out.units(wanted)),
+        style,
+        Axes((planes.image.axes["y"], planes.image.axes["x"])),
+        settings.outputs,
+        display,
+    )  # fmt: skip
+
+
+_LABELS = 65535
+_INT16 = 32766

@@ -74,6 +74,7 @@ class Assembly:
     _summary: list[dict[str, object]] = field(default_factory=list)
     _mask: np.ndarray | None = None
     _rows: int = 0
+    _unclipped: bool = False
 
     @classmethod
     def of(
@@ -108,6 +109,8 @@ class Assembly:
     def add(self, k: int, result: PlaneResult, threads: int | None) -> None:
         """Take the result of plane k."""
         n = len(result.chosen)
+        if not self._rows:
+            self._unclipped = result.unclipped
         rows = np.arange(self._rows + 1, self._rows + n + 1)
         self._rows += n
         numbers = result.found.values[result.chosen] if self.from_labels else rows
@@ -284,7 +287,9 @@ class Assembly:
         next_plane = any(filled[:-1])
         for heading in _FIXED:
             if heading in columns:
-                later = columns[heading][1:24]
+                # a circularity above 1 is added to the first row once more
+                first = 0 if heading == "Circ." and self._unclipped else 1
+                later = columns[heading][first:24]
                 whole = np.isnan(later) | (later == np.trunc(later)) & (np.abs(later) < 2.0**31)
                 if not self.style.scientific or (whole.all() and not next_plane):
                     fixed[heading] = self.style.precision

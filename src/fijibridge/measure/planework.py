@@ -114,12 +114,16 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlaneResult:
-    """What one plane gives: all particles, which ones are in the results, their columns."""
+    """What one plane gives: all particles, which ones are in the results, their columns.
+
+    ``unclipped``: the circularity of the first one in the results was computed anew.
+    """
 
     found: Particles
     chosen: np.ndarray
     columns: dict[str, np.ndarray]
     total_area: float
+    unclipped: bool = False
 
 
 def check_band(planes: Planes, settings: ParticleSettings) -> Band | None:
@@ -336,9 +340,11 @@ def analyze_plane(
         invert_y="invert" in settings.measurements,
         threads=threads,
     )
+    unclipped = False
     if settings.circularity[1] > 1.0 and "Circ." in columns:
+        unclipped = bool((columns["Circ."][:1] == 1.0).any())
         _unclip(found, chosen, counts, columns["Circ."], outline_calibration)
-    return PlaneResult(found, chosen, columns, total_area)
+    return PlaneResult(found, chosen, columns, total_area, unclipped)
 
 
 def _unclip(

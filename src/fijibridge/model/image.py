@@ -111,10 +111,11 @@ class Extra:
     def shows_inverted(self, channel: int = 0) -> bool:
         """Return whether a channel's LUT shows 0 white: no step of it goes up.
 
-        Source: ImageJ ij.process.ImageProcessor.isInvertedLut.
+        Source: ImageJ ij.process.ImageProcessor.isInvertedLut; ij.CompositeImage gives all channels
+        but the first a LUT of its own in colour.
         """
         if not self.luts:
-            return self.inverted_lut
+            return self.inverted_lut and (channel == 0 or self.mode in {"", "grayscale"})
         lut = np.asarray(self.luts[min(channel, len(self.luts) - 1)], np.int64)
         return not bool((np.diff(lut.sum(axis=1)[:255]) > 0).any())
 

@@ -39,6 +39,22 @@ def count_finite(plane, top, start, x0, x1, y, l0, l1, count):
         count[p] = n
 
 
+@njit(cache=True, nogil=True)
+def _sort_zeros(order):
+    """Put -0.0 before 0.0 among sorted values, as Java does."""
+    below = negative = zeros = 0
+    for value in order:
+        if value < 0.0:
+            below += 1
+        elif value == 0.0:
+            zeros += 1
+            negative += np.signbit(value)
+        else:
+            break
+    order[below : below + negative] = np.float32(-0.0)
+    order[below + negative : below + zeros] = np.float32(0.0)
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def measure_floats(
     plane, top, start, x0, x1, y, chosen, l0, l1, low, high, nonzero, centroids,
@@ -153,6 +169,8 @@ def measure_floats(
                 out[col[MEDIAN], k] = np.nan
             else:
                 order = np.sort(values[:m])
+                if order[m // 2] == 0.0 or order[(m - 1) // 2] == 0.0:
+                    _sort_zeros(order)
                 if m & 1:
                     out[col[MEDIAN], k] = order[m // 2]
                 else:

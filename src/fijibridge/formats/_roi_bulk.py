@@ -6,12 +6,15 @@ they were read; all others are `Roi` values with their record.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fijibridge.errors import SettingsError
 from fijibridge.formats import _roi_layout as at
+from fijibridge.formats._packed_names import PackedNames
+from fijibridge.formats._shares import in_shares
 from fijibridge.formats._zip_archive import check_sums
 from fijibridge.formats._zip_write import local_headers
 from fijibridge.model import Outlines
@@ -174,31 +177,30 @@ def outlines_from_records(
     names
         (n,) the names that the records must hold.
     """
-    from fijibridge.formats._roi_kernels import extract, survey
+    from fijibridge.formats._roi_read_kernels import count, take
 
     n = len(names)
-    joined = "".join(names)
-    if not joined.isascii():
+    packed = PackedNames.of(names)
+    if packed is None:
         return None
-    flat, name_start = _flat_texts(names, "ascii")
-    kinds = np.empty(n, np.uint8)
-    counts = np.empty((n, 2), np.int64)
-    boxes = np.empty((n, 4), np.int64)
-    begins = np.ascontiguousarray(begins, np.int64)
-    if not survey(
-        data, begins, np.ascontiguousarray(sizes, np.int64), flat, name_start, kinds, counts, boxes
-    ):
+    begins, sizes = (np.ascontiguousarray(v, np.int64) for v in (begins, sizes))
+    vertex_start = np.empty(n + 1, np.int64)
+    roi_start = np.empty(n + 1, np.int64)
+    largest = count(data, begins, sizes, vertex_start, roi_start)
+    if largest < 0:
         return None
-    vertices, loops = (int(v) for v in counts.sum(axis=0))
-    small = bool((np.abs(boxes) < 2**15).all())
-    x = np.empty(vertices, np.int16 if small else np.int32)
+    x = np.empty(vertex_start[-1], np.int16 if largest < 2**15 else np.int32)
     y = np.empty_like(x)
-    loop_start = np.empty(loops, np.int64)
-    loop_size = np.empty(loops, np.int64)
+    loop_start = np.empty(roi_start[-1], np.int64)
+    loop_size = np.empty_like(loop_start)
+    kinds = np.empty(n, np.uint8)
     positions = np.empty((n, 4), np.int32)
-    extract(data, begins, kinds, counts, boxes, x, y, loop_start, loop_size, positions)
-    roi_start = np.concatenate([[0], np.cumsum(counts[:, 1])])
-    ids = np.stack([np.zeros(n, np.int64), np.arange(1, n + 1)], axis=1)
+    job = partial(
+        take, data, begins, sizes, packed.letters, packed.start, vertex_start, roi_start,
+        x, y, loop_start, loop_size, kinds, positions,
+    )  # fmt: skip
+    if not in_shares(job, sizes):
+        return None
     return Outlines(
         x=x,
         y=y,
@@ -207,6 +209,6 @@ def outlines_from_records(
         roi_start=roi_start,
         kinds=kinds,
         positions=positions,
-        ids=ids,
-        names=names,
+        ids=np.stack([np.zeros(n, np.int64), np.arange(1, n + 1)], axis=1),
+        names=packed,
     )

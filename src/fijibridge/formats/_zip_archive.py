@@ -9,11 +9,13 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fijibridge.errors import FormatError
+from fijibridge.formats._shares import in_shares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -196,6 +198,32 @@ def _zip64_fields(directory: np.ndarray, starts: np.ndarray, rows: np.ndarray) -
     return fields
 
 
+def _plain_archive(
+    data: np.ndarray, start: int, size: int, count: int, shift: int
+) -> Archive | None:
+    """Return the entries of a large archive, or None when anything is special or wrong with it."""
+    from fijibridge.formats._packed_names import PackedNames
+    from fijibridge.formats._zip_kernels import scan
+
+    fields = np.empty((5, count), np.int64)
+    letters = np.empty(size - 45 * count, np.uint8)
+    name_start = np.empty(count + 1, np.int64)
+    if not scan(
+        data, start, size, count, shift, _NONE32, _LARGEST_RATIO, fields, letters, name_start
+    ):
+        return None
+    at, packed, unpacked, crc, method = fields
+    return Archive(
+        data=data,
+        names=PackedNames(letters[: int(name_start[-1])], name_start),
+        at=at,
+        packed=packed,
+        unpacked=unpacked,
+        crc=crc,
+        method=method,
+    )
+
+
 def read_archive(data: np.ndarray) -> Archive:
     """Return the entries of a zip file.
 
@@ -213,6 +241,10 @@ def read_archive(data: np.ndarray) -> Archive:
     data = np.asarray(data).view()
     data.flags.writeable = False
     start, size, count, shift = _directory_place(data)
+    if count >= MANY:
+        plain = _plain_archive(data, start, size, count, shift)
+        if plain is not None:
+            return plain
     directory = data[start : start + size]
     if count == 0:
         none = np.empty(0, np.int64)
@@ -270,7 +302,7 @@ def check_sums(data: np.ndarray, begins: np.ndarray, sizes: np.ndarray) -> np.nd
         data = data.view()
         data.flags.writeable = False  # one compiled version serves reading and writing
         begins, sizes = (np.ascontiguousarray(v, np.int64) for v in (begins, sizes))
-        crc32(data, begins, sizes, crc32_table(), out)
+        in_shares(partial(crc32, data, begins, sizes, crc32_table(), out), sizes)
         return out
     view = data.data
     table = zip(begins.tolist(), (begins + sizes).tolist(), strict=True)
@@ -306,13 +338,48 @@ def inflate(archive: Archive, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarra
     if (method == 0).all():
         buffer, at = archive.data, archive.at[chosen]
     else:
-        buffer = np.frombuffer(b"".join(_inflated(archive, chosen)), np.uint8)
         at = np.cumsum(sizes) - sizes
+        fast = _unpacked(archive, chosen, at, total) if len(chosen) >= MANY else None
+        if fast is not None:
+            return fast, at
+        # what is broken, and how, is found out one by one
+        buffer = np.frombuffer(b"".join(_inflated(archive, chosen)), np.uint8)
     bad = check_sums(buffer, at, sizes) != archive.crc[chosen]
     if bad.any():
         name = names[int(chosen[int(np.argmax(bad))])]
         raise FormatError(f"The zip entry {name!r} is damaged: its check sum is wrong.")
     return buffer, at
+
+
+def _unpacked(
+    archive: Archive, chosen: np.ndarray, begins: np.ndarray, total: int
+) -> np.ndarray | None:
+    """Return the bytes of all `chosen` entries, or None when one is broken or zlib is out of reach.
+
+    The check sums have been compared.
+    """
+    from fijibridge.formats._libz import inflater, zlib_calls
+    from fijibridge.formats._zip_kernels import crc32_table, unpack
+
+    calls = zlib_calls()
+    if calls is None:
+        return None
+    columns = (archive.at, archive.packed, archive.method, archive.unpacked, archive.crc)
+    at, packed, method, sizes, crc = (np.ascontiguousarray(c[chosen], np.int64) for c in columns)
+    out = np.empty(total, np.uint8)
+
+    def job(first: int, last: int) -> bool:
+        with inflater(calls) as stream:
+            return bool(
+                unpack(archive.data, at, packed, method, out, begins, sizes, crc, crc32_table(),
+                       stream, calls.inflate, calls.reset, first, last)
+            )  # fmt: skip
+
+    # inflating is some ten times the work of other passes
+    if not in_shares(job, 8 * sizes + 8):
+        return None
+    out.flags.writeable = False
+    return out
 
 
 def _inflated(archive: Archive, chosen: np.ndarray) -> list[bytes]:

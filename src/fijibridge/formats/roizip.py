@@ -12,6 +12,7 @@ import numpy as np
 
 from fijibridge.errors import FijiBridgeError, FormatError, SettingsError
 from fijibridge.formats._format import Finding, Format, WriteOptions
+from fijibridge.formats._packed_names import PackedNames
 from fijibridge.formats._roi_bulk import add_outlines, encode_outlines, outlines_from_records
 from fijibridge.formats._roi_decode import decode_roi
 from fijibridge.formats._roi_encode import encode_roi
@@ -49,8 +50,13 @@ def _bytes_of(path: Path) -> np.ndarray:
         raise FormatError(f"{str(path)!r} cannot be read: {reason}.") from error
 
 
-def _roi_entries(names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+def _roi_entries(names: Sequence[str]) -> tuple[np.ndarray, Sequence[str]]:
     """Return the indices of the entries that are ROIs, and their names without ``.roi``."""
+    if isinstance(names, PackedNames):
+        stems = names.without(".roi", "__MACOSX/")
+        if stems is not None:
+            return np.arange(len(names)), stems
+        names = list(names)
     joined = "\0".join(names) + "\0"
     if "__MACOSX/" not in joined and joined.count(".roi\0") == len(names):
         return np.arange(len(names)), joined.replace(".roi\0", "\0").split("\0")[:-1]

@@ -73,7 +73,7 @@ def test_lossy_formats_refuse_labels(tmp_path, suffix):
         (grey("uint16"), ".bmp", "cannot hold uint16"),
         (Image.from_array(np.zeros((3, 4, 5), np.uint8), "zyx"), ".png", "z of 3"),
         (Image.from_array(np.zeros((4, 5, 5), np.uint8), "yxc"), ".png", "c of 5"),
-        (Image.from_array(np.zeros((0, 5), np.uint8), "yx"), ".png", "holds a plane"),
+        (Image.from_array(np.zeros((0, 5), np.uint8), "yx"), ".png", "is empty"),
         (Image.from_array(np.zeros(5, np.uint8), "x"), ".png", "holds a plane"),
         (Image.from_array(np.zeros((1, 66000), np.uint8), "yx"), ".jpg", "at most 65500"),
         (grey(), ".pbm", "black and white only"),

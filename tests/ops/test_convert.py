@@ -129,8 +129,8 @@ def wrong_labels(tmp_path):
     ("source", "target", "more", "error", "said"),
     [
         ("negative.npy", "x.zip", {}, SettingsError, "Labels must be 0 or more"),
-        ("half.npy", "x.zip", {}, SettingsError, "whole numbers; the array holds 0.5"),
-        ("nan.npy", "x.zip", {}, SettingsError, "whole numbers; the array holds nan"),
+        ("half.npy", "x.zip", {}, SettingsError, "whole numbers; 'half.npy' holds 0.5"),
+        ("nan.npy", "x.zip", {}, SettingsError, "whole numbers; 'nan.npy' holds nan"),
         ("gone.tif", "x.zip", {}, FormatError, "There is no file"),
         ("mask.tif", "x.tsv", {}, UnsupportedError, "holds tables only"),
         ("mask.tif", "x", {}, SettingsError, "no suffix"),
@@ -202,7 +202,10 @@ def test_warnings_become_notes(mask, tmp_path, monkeypatch):
 
 def test_a_colour_table_for_labels_means_labels(tmp_path):
     labels = np.eye(6, dtype=np.uint8) * np.arange(6, dtype=np.uint8)
-    fb.write_labels(fb.LabelImage.from_array(labels, "yx"), tmp_path / "l.tif")
+    fb.write_labels(fb.LabelImage.from_array(labels, "yx"), tmp_path / "own.tif")
+    other = fb.read_image(tmp_path / "own.tif", role="intensity")
+    fb.write_image(other, tmp_path / "l.tif")  # the colours, without our word for them
+    assert fb.read_image(tmp_path / "l.tif").spec.role == "intensity"
     with pytest.raises(UnsupportedError, match="labels would be lost"):
         run_verb("convert", input=tmp_path / "l.tif", output=tmp_path / "l.jpg")
     report = run_verb("convert", input=tmp_path / "l.tif", output=tmp_path / "l.ome.zarr")

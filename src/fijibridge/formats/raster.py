@@ -267,7 +267,7 @@ def _format(kind: Kind) -> Format:
         if largest > top:
             raise UnsupportedError(
                 f"{kind.title} holds labels up to {top}; the image has the label {largest}.",
-                "Use .tif, .h5 or .ome.zarr.",
+                "Use .tif, .h5 or .ome.zarr" + ("." if top > 255 else ", or .png up to 65535."),
             )
 
     def describe(where: Location, /) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from fijibridge.ops._inputs import (
     glob_paths,
     has_label_colors,
     is_glob,
+    looks_like_labels,
     read_stack,
 )
 from fijibridge.ops._operation import JobReport
@@ -86,6 +87,7 @@ class Conversion:
         self.value = value
         self.overwrite = overwrite
         self._way: Way | None = None
+        self._by_colors = False  # taken as labels for its colour table
 
     def plan(self) -> Way:
         """Decide what becomes what, and refuse what cannot be, without reading pixels."""
@@ -161,6 +163,7 @@ class Conversion:
         finally:
             source.close()
         if value.role is None and spec.role == "intensity" and has_label_colors(spec):
+            self._by_colors = True
             return replace(spec, role="labels")
         return spec
 
@@ -190,8 +193,32 @@ class Conversion:
                     f"{fmt.title} changes pixel values, so labels would be lost.",
                     "Use .tif, .png, .h5 or .ome.zarr for label images.",
                 )
-        elif fmt.check_image is not None and not is_glob(self.source):
+            return
+        if fmt.lossy and self.value.role is None:
+            self._refuse_unsaid_labels(fmt, spec)
+        if fmt.check_image is not None and not is_glob(self.source):
             fmt.check_image(spec, WriteOptions(overwrite=self.overwrite))
+
+    def _refuse_unsaid_labels(self, fmt: Format, spec: ImageSpec) -> None:
+        """Look at the pixels before a lossy format gets them: few masks say that they are."""
+        from fijibridge.formats import open_image
+        from fijibridge.model import Region
+
+        if spec.axes.size("c") > 1 or spec.dtype.kind not in "iub" or 0 in spec.shape:
+            return
+        stop = tuple(a.size if a.key in "yx" else 1 for a in spec.axes)
+        source = open_image(glob_paths(self.source)[0], axes=self.value.axes)
+        try:
+            block = source.read(Region((0,) * len(stop), stop))
+        finally:
+            source.close()
+        if looks_like_labels(block.reshape(spec.axes.size("y"), spec.axes.size("x"))):
+            raise UnsupportedError(
+                f"{fmt.title} changes pixel values, and {self.source!r} holds labels or a mask, "
+                "by the look of its pixels: they would be lost.",
+                "Use .tif, .png, .h5 or .ome.zarr; for a picture of grey values say --role "
+                "intensity.",
+            )
 
     def run(self, _earlier: Mapping[str, JobReport]) -> JobReport:
         """Convert."""
@@ -231,7 +258,7 @@ class Conversion:
             labels = to_labels(image)
             write_labels(labels, self.target, lut=value.lut, **self._write_options())
             count = len(labels.ids)
-            notes = [_TAKEN_AS_LABELS] if value.role is None and has_label_colors(spec) else []
+            notes = [_TAKEN_AS_LABELS] if self._by_colors else []
             data = {"kind": "labels", "count": count}
             return self._report(f"{count} labels", data, notes, labels)
         write_image(image, self.target, **self._write_options())

@@ -15,6 +15,8 @@ from fijibridge.ops._kinds import PATH
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    import numpy as np
+
     from fijibridge.model import Image, ImageSpec, LabelImage, Region, Role
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "glob_paths",
     "has_label_colors",
     "is_glob",
+    "looks_like_labels",
     "nickname",
     "read_stack",
     "slabs",
@@ -35,6 +38,8 @@ __all__ = [
 ]
 
 _JUMP = 40  # grey levels
+_ALMOST_ALL, _MANY = 0.95, 0.7  # shares of equal neighbours
+_FAR, _FEW = 8, 16  # grey levels between neighbours; grey levels of an image
 _DOUBLE = (".ome.tiff", ".ome.tif", ".ome.zarr", ".nii.gz")
 
 
@@ -230,6 +235,44 @@ def has_label_colors(spec: ImageSpec) -> bool:
     return lut.shape == (256, 3) and bool(np.abs(np.diff(lut[1:], axis=0)).mean() > _JUMP)
 
 
+def looks_like_labels(plane: np.ndarray) -> bool:
+    """Return whether a plane (y, x) holds labels or a mask, though nothing says so.
+
+    Neighbours that are no background are then almost all equal, or many are and the others differ
+    by far: small cells that touch. Grey images have noise, or steps of one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> looks_like_labels(np.kron([[0, 7], [3, 0]], np.ones((9, 9), int)))
+    True
+    >>> looks_like_labels(np.add.outer(np.arange(90), np.arange(90)) // 3)
+    False
+    """
+    import numpy as np
+
+    if plane.dtype.kind == "b":
+        return True
+    if plane.dtype.kind not in "iu" or plane.size == 0:
+        return False
+    shares, steps = [], []
+    for a, b in ((plane[:, :-1], plane[:, 1:]), (plane[:-1], plane[1:])):
+        inside = (a != 0) & (b != 0)
+        other = inside & (a != b)
+        count = int(inside.sum())
+        if count:
+            shares.append(1.0 - int(other.sum()) / count)
+            steps.append(np.abs(a[other].astype(np.float64) - b[other]))
+    if not shares:
+        return False
+    found = np.concatenate(steps)
+    if found.size and found.max() <= 1 and len(np.unique(plane)) > _FEW:
+        return False  # a ramp
+    return min(shares) > _ALMOST_ALL or (
+        min(shares) > _MANY and max(float(np.median(s)) if s.size else 0.0 for s in steps) > _FAR
+    )
+
+
 def slabs(shape: tuple[int, ...], itemsize: int, room: int) -> Iterator[Region]:
     """Yield regions that cover an image, about `room` bytes each, along the first long axis."""
     from math import prod
@@ -303,4 +346,16 @@ def to_labels(value: Any, *, axes: str | None = None) -> LabelImage:
     image = to_image(value, axes=axes, role="labels")
     if image.axes.size("c") == 1 and "c" in image.axes:
         image = image.reorder(image.axes.keys.replace("c", ""))
-    return LabelImage.from_array(image.data, image.axes, name=image.name, extra=image.spec.extra)
+    try:
+        return LabelImage.from_array(
+            image.data, image.axes, name=image.name, extra=image.spec.extra
+        )
+    except SettingsError as error:
+        where = os.fspath(value) if isinstance(value, (str, os.PathLike)) else image.name
+        raise (_of_file(error, where) if where else error) from None
+
+
+def _of_file(error: SettingsError, name: str) -> SettingsError:
+    """Return the error with the file in it."""
+    text = error.message.replace("the array", repr(name))
+    return SettingsError(text if name in text else f"{name!r}: {text}", error.hint)

@@ -129,7 +129,8 @@ class PictureSink:
             raise UnsupportedError(
                 f"{self._kind.title} holds labels up to {self._top}; the image has the label "
                 f"{high}.",
-                "Use .tif, .h5 or .ome.zarr.",
+                "Use .tif, .h5 or .ome.zarr"
+                + ("." if self._top > 255 else ", or .png up to 65535."),
             )
 
     def _plane(self) -> np.ndarray:
@@ -194,7 +195,13 @@ def checker(kind: Kind) -> Callable[[ImageSpec, WriteOptions], None]:
     def check(spec: ImageSpec, options: WriteOptions, /) -> None:
         del options
         axes, hint = spec.axes, "Use .tif, .h5 or .ome.zarr, or take one plane."
-        if "y" not in axes or "x" not in axes or 0 in spec.shape:
+        if 0 in spec.shape:
+            raise UnsupportedError(
+                f"The image is empty: its shape is {spec.shape}; {kind.title} holds at least one "
+                "pixel.",
+                "Use .npy or .h5, or check what made it.",
+            )
+        if "y" not in axes or "x" not in axes:
             raise UnsupportedError(
                 f"{kind.title} holds a plane; the image has {axes.keys!r}.", hint
             )
@@ -215,7 +222,12 @@ def checker(kind: Kind) -> Callable[[ImageSpec, WriteOptions], None]:
             raise UnsupportedError(
                 f"{kind.title} cannot hold {spec.dtype} pixels; it holds "
                 f"{', '.join(sorted(kind.dtypes))}.",
-                "Convert them first (--export_dtype uint8), or use .tif or .h5.",
+                "Use .tif, .h5 or .ome.zarr"
+                + (
+                    "; for a label image say --role labels (role='labels')."
+                    if spec.dtype.kind in "iu" and not kind.lossy
+                    else ", or convert the pixels to uint8 first."
+                ),
             )
         if max(axes.size("y"), axes.size("x")) > kind.longest:
             raise UnsupportedError(

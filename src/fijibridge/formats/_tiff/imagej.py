@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     from fijibridge.formats._tiff.ifd import Directory
 
-__all__ = ["Calibration", "parse_properties", "read_calibration", "read_extra"]
+__all__ = ["ROLE_PROPERTY", "Calibration", "parse_properties", "read_calibration", "read_extra"]
 
+#: The image property that says that pixels are labels; ImageJ keeps it when it saves the image.
+ROLE_PROPERTY = "fijibridge.role"
 _MAGIC = b"IJIJ"
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 _MODES: dict[str, Literal["grayscale", "color", "composite"]] = {

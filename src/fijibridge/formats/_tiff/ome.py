@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
     from fijibridge.model import ImageSpec
 
-__all__ = ["ome_metadata", "read_ome_axes", "read_ome_channels"]
+__all__ = ["ome_metadata", "read_ome_axes", "read_ome_channels", "says_labels"]
 
 #: OME's spelling of the units it knows and ImageJ spells otherwise.
 _OME_UNITS = {"second": "s", "minute": "min", "hour": "h", "angstrom": "\u00c5"}
+
+
+#: The description of an image whose pixels are labels; OME-XML has no word for it.
+_LABELS = "fijibridge.role=labels"
 
 
 def _local(element: Element) -> str:
@@ -101,6 +105,20 @@ def read_ome_channels(xml: str) -> tuple[str, ...]:
     return tuple(e.get("Name", "") for e in pixels if _local(e) == "Channel")
 
 
+def says_labels(xml: str) -> bool:
+    """Return whether we wrote the first image as labels."""
+    from xml.etree import ElementTree as ET
+
+    if _LABELS not in xml:
+        return False
+    try:
+        root = ET.fromstring(xml)  # noqa: S314  # expat limits the growth of entities
+    except ET.ParseError:
+        return False
+    first = next((e for e in root.iter() if _local(e) == "Image"), root)
+    return any(_local(e) == "Description" and _LABELS in (e.text or "") for e in first)
+
+
 def _unit(unit: str) -> str:
     return _OME_UNITS.get(unit, imagej_unit(unit))
 
@@ -118,6 +136,8 @@ def ome_metadata(spec: ImageSpec, planes: int, letters: str) -> dict[str, Any]:
         Axes of the array that is written, in tifffile's letters.
     """
     found: dict[str, Any] = {"axes": letters, "Name": spec.name or "image"}
+    if spec.role == "labels":
+        found["Description"] = _LABELS
     plane: dict[str, Any] = {}
     for key in "xyz":
         axis = spec.axes.get(key)

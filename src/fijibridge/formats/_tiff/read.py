@@ -15,7 +15,7 @@ from fijibridge.formats._lazy import LazySource
 from fijibridge.formats._tiff import ifd
 from fijibridge.formats._tiff.arrays import TransposedArray
 from fijibridge.formats._tiff.axes import Layout, named_axes, rename_axes
-from fijibridge.formats._tiff.imagej import read_calibration, read_extra
+from fijibridge.formats._tiff.imagej import ROLE_PROPERTY, read_calibration, read_extra
 from fijibridge.formats._tiff.layout import Opened, opened_tiff
 from fijibridge.model import Axes, Axis, Extra, ImageSpec, Level
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from fijibridge.formats._format import ReadOptions
     from fijibridge.formats._location import Location
+    from fijibridge.model import Role
 
 __all__ = ["open_tiff"]
 
@@ -86,11 +87,24 @@ def _describe(opened: Opened, where: Location, options: ReadOptions) -> tuple[Im
         extra = replace(extra, rgb=extra.rgb and axes.keys.endswith("c"))
     dtype = np.dtype(np.uint8) if layout.dtype.kind == "b" else layout.dtype
     name = opened.props.get("name") or where.path.name
-    role = options.role or "intensity"
+    role, extra = _role(opened, options, extra)
     return (
         ImageSpec(axes=axes, dtype=dtype, role=role, name=name, scales=scales, extra=extra),
         array,
     )
+
+
+def _role(opened: Opened, options: ReadOptions, extra: Extra) -> tuple[Role, Extra]:
+    """Return the role as asked, else as we wrote it, and the other properties."""
+    said = extra.properties.get(ROLE_PROPERTY)
+    if said is not None:
+        rest = {k: v for k, v in extra.properties.items() if k != ROLE_PROPERTY}
+        extra = replace(extra, properties=rest)
+    if said is None and opened.ome:
+        from fijibridge.formats._tiff.ome import says_labels
+
+        said = "labels" if says_labels(opened.ome) else None
+    return options.role or ("labels" if said == "labels" else "intensity"), extra
 
 
 def _named(layout: Layout, where: Location) -> tuple[tuple[int, ...], dict[str, int], bool]:

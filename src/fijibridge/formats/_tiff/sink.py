@@ -13,6 +13,7 @@ from fijibridge.errors import FijiBridgeError, SettingsError, UnsupportedError
 from fijibridge.formats._blocks import BlockWriter, file_order
 from fijibridge.formats._target import Staged, target_errors
 from fijibridge.formats._tiff import encode
+from fijibridge.formats._tiff.imagej import ROLE_PROPERTY
 from fijibridge.model.units import PIXEL, length_factor
 
 if TYPE_CHECKING:
@@ -226,7 +227,10 @@ class ImageJSink(_Sink):
 
         full = luts if len(luts) == len(self._low) else ()
         numbers = np.array(ranges, self._order + "f8").tobytes()
-        pairs = [chars(str(t)) for pair in extra.properties.items() for t in pair]
+        properties = {k: v for k, v in extra.properties.items() if k != ROLE_PROPERTY}
+        if self._spec.role == "labels":
+            properties[ROLE_PROPERTY] = "labels"
+        pairs = [chars(str(t)) for pair in properties.items() for t in pair]
         selection = str(extra.other.get("selection", ""))
         return [
             (b"info", [chars(extra.info)] if extra.info else []),

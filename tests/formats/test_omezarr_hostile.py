@@ -150,7 +150,8 @@ def test_several_images_are_listed(tmp_path):
     [
         (lambda c: c.update(shape=[10**5, 10**5], chunks=[10**4, 10**4]), "GiB asked for"),
         (lambda c: c.update(shape=[10**6, 10**6], chunks=[10**6, 10**6]), "chunks are"),
-        (lambda c: c.update(chunks=[0, 5]), "chunk"),
+        # newer zarr takes such chunks, and fails when it reads them
+        (lambda c: c.update(chunks=[0, 5]), "chunk|cannot reshape"),
         (lambda c: c.update(shape=[-5, 5]), "readable|shape"),
         (lambda c: c.update(shape=[20, 140, 1, 1, 1, 1], chunks=[1] * 6), "1 to 5 axes|not fit"),
         (lambda c: c.update(dtype="|S5"), "not an image|no readable Zarr"),

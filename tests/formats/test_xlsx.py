@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -56,3 +58,25 @@ def test_a_zip_that_unpacks_to_too_much(tmp_path):
             f.write(bytes(1 << 20))
     with pytest.raises(FormatError, match="would unpack to"):
         read_table(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of file sizes")
+def test_a_full_disk_leaves_nothing(tmp_path):
+    code = (
+        "import resource, signal, sys, numpy as np, fijibridge as fb\n"
+        "table = fb.ResultsTable({'Area': np.random.default_rng(1).random(5000)})\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))\n"
+        "try:\n    fb.write_table(table, sys.argv[1])\n"
+        "except fb.SettingsError as error:\n    print(error)\n"
+    )
+    folder = tmp_path / "new"
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code, str(folder / "a.xlsx")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "File too large. Nothing was left behind" in done.stdout
+    assert done.stderr == ""
+    assert list(tmp_path.iterdir()) == []

@@ -13,14 +13,25 @@ from typing import TYPE_CHECKING, Literal
 from fijibridge.errors import FormatError, SettingsError, UnsupportedError, nearest
 from fijibridge.formats._format import Finding, Format, ReadOptions, WriteOptions
 from fijibridge.formats._location import Location
-from fijibridge.formats._target import Staged, check_target, staged
+from fijibridge.formats._target import (
+    Staged,
+    check_target,
+    missing_folders,
+    remove_folders,
+    staged,
+)
+from fijibridge.formats._values import as_image, as_rois, as_table, named_options
 from fijibridge.model import Image, LabelImage, Region
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from fijibridge.model import ImageSource, ResultsTable, RoiSet
+    import pandas as pd
+    from numpy.typing import ArrayLike
+
+    from fijibridge.model import ImageSource, ResultsTable, Roi, RoiSet
 
 __all__ = [
     "MODULES",
@@ -35,11 +46,13 @@ __all__ = [
     "check_target",
     "format_for_reading",
     "format_for_writing",
+    "missing_folders",
     "open_image",
     "read_image",
     "read_labels",
     "read_rois",
     "read_table",
+    "remove_folders",
     "staged",
     "write_image",
     "write_labels",
@@ -116,6 +129,16 @@ def format_for_reading(where: Location, kind: Kind) -> Format:
         raise UnsupportedError(
             f"{str(where)!r} is {known[0].title}, which holds no {_WORD[kind]}.",
             f"Files with {_WORD[kind]}: {', '.join(_suffixes(_READ[kind]))}.",
+        )
+    if not head and where.path.is_file():
+        raise FormatError(
+            f"{str(where)!r} is empty: it has 0 bytes.", "Copy the file again from its source."
+        )
+    if head and any(where.suffix in f.suffixes for f in all_formats()):
+        raise FormatError(
+            f"{str(where)!r} has the suffix {where.suffix}, but is in no format that is known "
+            f"here: it begins with {head[:8]!r}.",
+            "Check whether the suffix is right, or copy the file again from its source.",
         )
     raise FormatError(
         f"{str(where)!r} is in no format that is known here.",
@@ -194,7 +217,7 @@ def open_image(path: str | os.PathLike[str] | Location, **options: object) -> Im
     where = Location.parse(path)
     fmt = format_for_reading(where, "image")
     assert fmt.open_image is not None  # noqa: S101  # format_for_reading chose it for that
-    return fmt.open_image(where, ReadOptions(**options))  # type: ignore[arg-type]  # checked there
+    return fmt.open_image(where, named_options(ReadOptions, options))
 
 
 def read_image(path: str | os.PathLike[str] | Location, **options: object) -> Image:
@@ -237,10 +260,11 @@ def read_rois(path: str | os.PathLike[str] | Location) -> RoiSet:
 
 
 def write_image(
-    image: Image,
+    image: Image | ArrayLike,
     path: str | os.PathLike[str] | Location,
     *,
     to: str | None = None,
+    axes: str | None = None,
     **options: object,
 ) -> None:
     """Write a whole image; the format follows the suffix.
@@ -248,11 +272,13 @@ def write_image(
     Parameters
     ----------
     image
-        What to write.
+        What to write: an Image, or an array with `axes`.
     path
         The target; may go on inside a container (``a.h5/raw``).
     to
         Name of the format where the suffix fits several.
+    axes
+        Letters of the axes of an array, C order; an array of two dimensions is ``yx``.
     **options
         Fields of `WriteOptions`, such as ``overwrite=True``.
 
@@ -263,9 +289,10 @@ def write_image(
     UnsupportedError
         When the format cannot hold the image.
     """
+    image = as_image(image, axes, "intensity")
     where = Location.parse(path)
     fmt = format_for_writing(where, "image", to)
-    chosen = WriteOptions(**options)  # type: ignore[arg-type]  # dataclass checks the names
+    chosen = named_options(WriteOptions, options)
     if image.spec.role == "labels":
         check_holds_labels(fmt, image)
     if fmt.check_image is not None:
@@ -292,18 +319,25 @@ def check_holds_labels(fmt: Format, image: Image) -> None:
 
 
 def write_labels(
-    labels: LabelImage,
+    labels: Image | ArrayLike,
     path: str | os.PathLike[str] | Location,
     *,
     to: str | None = None,
+    axes: str | None = None,
     **options: object,
 ) -> None:
-    """Write a whole label image; parameters as in `write_image`."""
-    write_image(labels, path, to=to, **options)
+    """Write a whole label image; parameters as in `write_image`.
+
+    Raises
+    ------
+    SettingsError
+        When they are no labels: negative or fractional values, several channels.
+    """
+    write_image(as_image(labels, axes, "labels"), path, to=to, **options)  # type: ignore[arg-type]  # names are checked there
 
 
 def write_table(
-    table: ResultsTable,
+    table: ResultsTable | pd.DataFrame,
     path: str | os.PathLike[str] | Location,
     *,
     to: str | None = None,
@@ -313,11 +347,11 @@ def write_table(
     where = Location.parse(path)
     fmt = format_for_writing(where, "table", to)
     assert fmt.write_table is not None  # noqa: S101  # format_for_writing chose it for that
-    fmt.write_table(where, table, WriteOptions(**options))  # type: ignore[arg-type]  # as above
+    fmt.write_table(where, as_table(table), named_options(WriteOptions, options))
 
 
 def write_rois(
-    rois: RoiSet,
+    rois: RoiSet | Sequence[Roi],
     path: str | os.PathLike[str] | Location,
     *,
     to: str | None = None,
@@ -327,4 +361,4 @@ def write_rois(
     where = Location.parse(path)
     fmt = format_for_writing(where, "rois", to)
     assert fmt.write_rois is not None  # noqa: S101  # format_for_writing chose it for that
-    fmt.write_rois(where, rois, WriteOptions(**options))  # type: ignore[arg-type]  # as above
+    fmt.write_rois(where, as_rois(rois), named_options(WriteOptions, options))

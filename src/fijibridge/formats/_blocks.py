@@ -42,7 +42,8 @@ def file_order(spec: ImageSpec, *, rgb: bool) -> str:
         )
     if 0 in spec.shape:
         raise UnsupportedError(
-            f"The image is empty: its shape is {spec.shape}; a TIFF holds at least one pixel."
+            f"The image is empty: its shape is {spec.shape}; a TIFF holds at least one pixel.",
+            "Use .npy or .h5, or check what made it.",
         )
     return "".join(key for key in ("tzyxc" if rgb else "tzcyx") if key in keys)
 

@@ -36,6 +36,10 @@ class Location:
         """
         if isinstance(text, Location):
             return text
+        if not isinstance(text, (str, os.PathLike)):
+            raise SettingsError(
+                f"A path is a text or a pathlib.Path, not {type(text).__name__}.", "Name a file."
+            )
         text = os.fspath(text)
         if not text.strip():
             raise SettingsError("A path is empty.", "Name a file.")
@@ -44,7 +48,14 @@ class Location:
                 f"The path {text!r} holds a NUL character; no file can be so named."
             )
         path = Path(text).expanduser()
-        if path.exists() and not any(
+        try:
+            exists = path.exists()
+        except OSError as error:
+            raise SettingsError(
+                f"The path {text[:60] + '…'!r} cannot be used: {error.strerror or error}.",
+                "Choose a shorter name.",
+            ) from error
+        if exists and not any(
             parent.name.lower().endswith((".zarr", ".n5")) for parent in path.parents
         ):
             return cls(path)

@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING
 from fijibridge.errors import FijiBridgeError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["Staged", "check_target", "staged", "target_errors"]
+__all__ = [
+    "Staged",
+    "check_target",
+    "missing_folders",
+    "remove_folders",
+    "staged",
+    "target_errors",
+]
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
@@ -28,9 +35,28 @@ def check_target(path: Path, *, overwrite: bool) -> None:
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir():
-        raise SettingsError(f"The target {str(path)!r} lies in {str(folder)!r}, which is a file.")
+        raise SettingsError(
+            f"The target {str(path)!r} lies in {str(folder)!r}, which is a file.",
+            "Choose another folder.",
+        )
     if not os.access(folder, os.W_OK):
-        raise SettingsError(f"The target {str(path)!r} cannot be written: no permission.")
+        raise SettingsError(
+            f"The target {str(path)!r} cannot be written: no permission.",
+            "Choose another folder, or ask who owns it.",
+        )
+
+
+def missing_folders(paths: Iterable[Path]) -> list[Path]:
+    """Return the folders that writing to `paths` will make, the innermost first."""
+    found = {folder for path in paths for folder in path.parents if not folder.exists()}
+    return sorted(found, key=lambda folder: len(folder.parts), reverse=True)
+
+
+def remove_folders(folders: Iterable[Path]) -> None:
+    """Remove those of `folders` that are there and empty."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 @contextlib.contextmanager
@@ -55,8 +81,13 @@ class Staged:
         check_target(target, overwrite=overwrite)
         self.target = target
         self.overwrite = overwrite
-        with target_errors(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
+        self._made = missing_folders([target])
+        try:
+            with target_errors(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+        except FijiBridgeError:
+            remove_folders(self._made)
+            raise
         # the suffix stays last: writers look at it
         self.path = target.with_name(f".{uuid.uuid4().hex[:12]}.part.{target.name}")
 
@@ -96,6 +127,7 @@ class Staged:
     def abort(self) -> None:
         """Leave nothing behind."""
         _remove(self.path)
+        remove_folders(self._made)
 
 
 def _remove(path: Path) -> None:

@@ -62,7 +62,10 @@ def _load(path: Path) -> list[Any]:
     except RecursionError as error:
         raise FormatError("It is no GeoJSON: its brackets are nested too deep.") from error
     except (ValueError, MemoryError) as error:
-        raise FormatError(f"It is no GeoJSON: {error}.") from error
+        raise FormatError(
+            f"It is no GeoJSON: {error}.",
+            "It is truncated or no GeoJSON; export it again, or copy it again from its source.",
+        ) from error
     if isinstance(found, dict) and found.get("type") == "FeatureCollection":
         found = found.get("features")
     elif isinstance(found, dict) and found.get("type") == "Feature":

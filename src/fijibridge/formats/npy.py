@@ -177,7 +177,8 @@ def _zip(path: Path) -> zipfile.ZipFile:
     except Exception as error:
         # zipfile raises what it pleases on broken bytes
         raise FormatError(
-            f"{str(path)!r} is no readable .npz file: {first_line(error)}."
+            f"{str(path)!r} is no readable .npz file: {first_line(error).rstrip('.')}.",
+            "It is truncated or no .npz file; copy it again from its source.",
         ) from error
 
 

@@ -75,7 +75,10 @@ def read_table(where: Location) -> ResultsTable:
         raise
     except Exception as error:  # pyarrow raises a dozen kinds on damaged bytes
         line = str(error).strip().split("\n")[0]
-        raise FormatError(f"{path!r} is no readable Parquet file: {line}.") from error
+        raise FormatError(
+            f"{path!r} is no readable Parquet file: {line.rstrip('.')}.",
+            "It is truncated or no Parquet file; copy it again from its source.",
+        ) from error
     units = {h: unit for h in columns if (unit := heading_unit(h))}
     found = ResultsTable(
         columns, find_object_ids(columns), units=units, style=TableStyle(exact=True)

@@ -5,10 +5,13 @@ Numbers keep 16 significant digits: that is what openpyxl writes.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import math
 import re
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +25,6 @@ from fijibridge.model import ResultsTable, TableStyle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from fijibridge.formats._format import WriteOptions
     from fijibridge.formats._location import Location
@@ -34,6 +36,7 @@ _MAX_ROWS, _MAX_COLUMNS, _MAX_TEXT = 1_048_576, 16_384, 32_767
 _MAX_UNPACKED, _MAX_RATIO = 1 << 28, 200
 #: Excel's numbers are doubles.
 _MAX_WHOLE = 2**53
+_DAMAGED = "It is truncated or no workbook; copy it again from its source."
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff\ud800-\udfff]|_x[0-9A-Fa-f]{4}_")
 #: Numbers that Excel has no room for are stored as text.
 _LARGEST = 9.99e307
@@ -87,7 +90,9 @@ def read_table(where: Location) -> ResultsTable:
             book.close()
     except Exception as error:  # openpyxl raises a dozen kinds on damaged bytes
         line = str(error).strip().split("\n")[0]
-        raise FormatError(f"{path!r} is no readable Excel workbook: {line}.") from error
+        raise FormatError(
+            f"{path!r} is no readable Excel workbook: {line.rstrip('.')}.", _DAMAGED
+        ) from error
     return _table(rows, record)
 
 
@@ -96,7 +101,9 @@ def _check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(info.file_size for info in archive.infolist())
     except (OSError, zipfile.BadZipFile, ValueError) as error:
-        raise FormatError(f"{str(path)!r} is no readable Excel workbook: {error}.") from error
+        raise FormatError(
+            f"{str(path)!r} is no readable Excel workbook: {str(error).rstrip('.')}.", _DAMAGED
+        ) from error
     if unpacked > max(_MAX_UNPACKED, _MAX_RATIO * path.stat().st_size):
         raise FormatError(
             f"{str(path)!r} would unpack to {unpacked} bytes from {path.stat().st_size}."
@@ -201,7 +208,19 @@ def write_table(where: Location, table: ResultsTable, options: WriteOptions) -> 
         )
     if not table.columns and len(table):
         raise UnsupportedError("Excel cannot hold a table that has rows but no columns.")
-    book = openpyxl.Workbook(write_only=True)
+    with staged(where.path, overwrite=options.overwrite) as part:
+        book = openpyxl.Workbook(write_only=True)
+        try:
+            _fill(book, table)
+            data = io.BytesIO()  # openpyxl leaves its archive open when the disk is full
+            book.save(data)
+        except OSError:
+            _drop(book)
+            raise
+        part.write_bytes(data.getbuffer())
+
+
+def _fill(book: Any, table: ResultsTable) -> None:
     title = re.sub(r"[\[\]:*?/\\'\x00-\x1f]", " ", table.name).strip()[:31]
     sheet = book.create_sheet(title if title and title != _SHEET else "Results")
     columns = [_cells(sheet, h, v) for h, v in table.columns.items()]
@@ -214,8 +233,18 @@ def write_table(where: Location, table: ResultsTable, options: WriteOptions) -> 
     for start in range(0, len(record), 30_000):
         notes.append([_text(notes, record[start : start + 30_000], "the record", check=False)])
     notes.sheet_state = "hidden"
-    with staged(where.path, overwrite=options.overwrite) as part:
-        book.save(str(part))
+
+
+def _drop(book: Any) -> None:
+    """End the sheets that a full disk stopped, which else complain later, and their files."""
+    for sheet in book.worksheets:
+        writer = getattr(sheet, "_writer", None)
+        found: list[Any] = [getattr(sheet, "_rows", None), getattr(writer, "xf", None)]
+        for stopped in found:
+            with contextlib.suppress(Exception):
+                stopped.close()
+        with contextlib.suppress(Exception):
+            Path(writer.out).unlink()  # type: ignore[union-attr]  # a sheet without rows has none
 
 
 def _cells(sheet: Any, heading: str, values: np.ndarray) -> Iterable[Any]:

@@ -288,9 +288,12 @@ def _one(
     reports: Mapping[str, JobReport],
     outputs: list[str],
 ) -> JobReport:
+    from fijibridge.formats import Location, missing_folders, remove_folders
+
     # what comes after all others does with what they found
     if not job.after:
         check_sources(job.sources)
+    folders = missing_folders(Location.parse(p).path for p in job.targets.values())
     fresh = [path for path in job.targets.values() if not _exists(path)]
     wants_record = bool(job.record and job.targets) and not context.options.no_settings
     there = [p for p in job.sources if not job.after or Path(p).exists()]
@@ -310,6 +313,7 @@ def _one(
         # one output of several may be whole already: half a result is worse than none
         for path in fresh:
             remove_target(path)
+        remove_folders(folders)
         raise
     outputs.extend(written)
     return report

@@ -112,7 +112,8 @@ def check_image(spec: ImageSpec, options: WriteOptions) -> None:
         )
     if 0 in spec.shape:
         raise UnsupportedError(
-            f"An empty image (shape {spec.shape}) cannot be written to OME-Zarr."
+            f"An empty image (shape {spec.shape}) cannot be written to OME-Zarr.",
+            "Use .npy or .h5, or check what made it.",
         )
     scaling_for(spec.role, options.downscale)
 

@@ -70,7 +70,7 @@ def test_no_completion_for_other_shells(capsys):
     ("words", "code", "said"),
     [
         (["particel"], 2, "There is no verb 'particel'. Did you mean 'particles'?"),
-        (["--overwrite", "particles"], 2, "There is no flag --overwrite before the verb."),
+        (["--overwrite", "particles"], 2, "The flag --overwrite stands behind the verb"),
         (["particles", "--treshold", "1,2"], 2, "Did you mean --threshold?"),
         (["particles", "--white_backgrond"], 2, "Did you mean --white-background?"),
         (["particles", "x.tif", "--threshold"], 2, "The flag --threshold needs a value"),
@@ -274,3 +274,21 @@ def test_names_with_a_dash_in_front(image, tmp_path, monkeypatch):
 def test_help_in_any_place(words, capsys):
     assert main(words) == 0
     assert "Usage: fijibridge" in capsys.readouterr().out
+
+
+def test_common_flags_stand_behind_the_verb(capsys):
+    assert main(["--json", "info", "a.tif"]) == 2
+    assert "Type: fijibridge info … --json" in capsys.readouterr().err
+
+
+def test_a_verb_without_inputs(capsys):
+    assert main(["doctor"]) == 0
+    assert "ImageJ" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["view", "export", "ilastik", "tracks", "patch", "snapshot"])
+def test_no_such_verb(verb, capsys):
+    assert main([verb, "a.tif"]) == 2
+    said = capsys.readouterr().err
+    assert f"There is no verb '{verb}'." in said
+    assert "Verbs: particles, convert" in said

@@ -203,7 +203,8 @@ def _normalised(verb: str, words: Sequence[str]) -> list[str]:
                 )
             spelled = [f"{item.flag}={rest.pop(0)}"]
         out += spelled
-    return [*out, "--", *plain]
+    # a verb without inputs knows no "--"
+    return [*out, "--", *plain] if plain else out
 
 
 def _values(found: Operation, parsed: argparse.Namespace) -> dict[str, Any]:
@@ -274,6 +275,13 @@ def _main(words: list[str]) -> int:
         first = words[0].partition("=")
         if first[0].replace("_", "-") == "--print-completion":
             return _print_completion(first[2] or (words[1] if len(words) > 1 else ""))
+        named = first[0][2:].replace("-", "_")
+        common = {item.name for item in declared(RunOptions)}
+        if named in common:
+            raise SettingsError(
+                f"The flag {first[0]} stands behind the verb, not before it.",
+                f"Type: fijibridge {verb or 'VERB'} … {first[0]}",
+            )
         raise SettingsError(
             f"There is no flag {words[0]} before the verb."
             + nearest(words[0], ["--help", "--version", "--print-completion"]),

@@ -263,7 +263,10 @@ def _scales_text(value: Mapping[str, float]) -> str:
 
 def _shape(value: object, name: str) -> tuple[int, ...]:
     if isinstance(value, str):
-        value = [part for part in re.split(r"[,x\s]+", value.strip()) if part]
+        parts = [part for part in re.split(r"[,x\s]+", value.strip()) if part]
+        if not all(part.isdigit() for part in parts):
+            raise _refuse(value, name, "sizes such as 512,512 (height, width)")
+        value = parts
     if isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping)):
         sizes = tuple(_integer(part, name) for part in value)
         if sizes and min(sizes) > 0:

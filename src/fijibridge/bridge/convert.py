@@ -217,7 +217,9 @@ def to_imageplus(image: Image) -> Any:
 
 
 def _calibrate(plus: Any, axes: Axes, valuation: Valuation | None) -> None:
-    cal = plus.getCalibration()
+    # a new one: it keeps whether the LUT is inverted, which the image's own may have looked up
+    # before it was
+    cal = jimport("ij.measure.Calibration")(plus)
     x, y, z, t = (axes.get(k) for k in "xyzt")
     cal.pixelWidth, cal.pixelHeight, cal.pixelDepth = x.scale, y.scale, z.scale
     cal.setUnit(imagej_unit(x.unit))

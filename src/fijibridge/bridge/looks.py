@@ -103,6 +103,10 @@ def dressed(plus: Any, extra: Extra, *, channels: int) -> Any:
 
 def _composite(plus: Any, extra: Extra, channels: int) -> Any:
     mode = _MODES.get(extra.mode, 1 if extra.luts else 3)
+    if extra.inverted_lut and not extra.luts:  # as when a file with one is opened
+        processor = plus.getProcessor()
+        processor.invertLut()
+        plus.getStack().setColorModel(processor.getColorModel())
     plus = jimport("ij.CompositeImage")(plus, mode)
     for c in range(channels):
         lut = _java_lut(extra.luts[c]) if c < len(extra.luts) else plus.getChannelLut(c + 1)

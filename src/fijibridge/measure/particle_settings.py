@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -72,6 +73,11 @@ def measurement_words(words: tuple[str, ...] | str) -> tuple[str, ...]:
     """
     if isinstance(words, str):
         words = tuple(words.replace(",", " ").split())
+    return _known_words(tuple(map(str, words)))
+
+
+@functools.lru_cache(maxsize=256)
+def _known_words(words: tuple[str, ...]) -> tuple[str, ...]:
     known = (*MEASUREMENTS, *SWITCHES)
     found: list[str] = []
     for word in words:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import types
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from fijibridge.measure.features import Greys, column_places, share_band
 from fijibridge.measure.naming import ParticleNames
 from fijibridge.measure.planes import Calibration, Planes
 from fijibridge.measure.planework import Band, check_band
+from fijibridge.measure.tracing import band_limits
 from fijibridge.model.axes import Axes
 from fijibridge.model.image import Extra, Image, ImageSpec
 from fijibridge.model.labels import LabelImage
@@ -22,7 +23,7 @@ from fijibridge.model.rois import Outlines, RoiSet
 from fijibridge.model.table import LABEL, ResultsTable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fijibridge.measure.particle_settings import ParticleSettings
     from fijibridge.model.table import TableStyle
@@ -39,6 +40,7 @@ _NO_EXTRA = Extra()
 class _Plan:
     """Everything about a run that does not depend on the pixels."""
 
+    kernel: Callable[..., tuple[Any, ...]]
     shape: tuple[int, int]
     arguments: tuple[np.ndarray, ...]
     headings: tuple[str, ...]
@@ -85,18 +87,17 @@ _last: tuple[_Plan | None, object, object, object, object] = (None, None, None, 
 def _run(
     plan: _Plan, data: np.ndarray, name: str
 ) -> tuple[LabelImage | None, ResultsTable, RoiSet] | None:
-    from fijibridge.measure._kernels.small import analyze_small
-
     plane = data.reshape(plan.shape)
     if not plane.flags.c_contiguous or plane.flags.writeable:
         plane = np.ascontiguousarray(plane).view()
         plane.flags.writeable = False  # the kernel is compiled for these
-    done, out, mask, x, y, first, size, kinds, middles, ids, starts, positions = analyze_small(
-        plane, *plan.arguments
-    )
+    outputs = plan.outputs
+    mask = np.zeros(plan.shape if "labels" in outputs else (0, 0), np.uint16)
+    done, out, vertices, numbers, size = plan.kernel(plane, mask, *plan.arguments)
     if not done:
         return None
-    outputs = plan.outputs
+    n = len(size)
+    ids = numbers[2 * n : 4 * n].reshape(n, 2)
     labels = None
     if "labels" in outputs:
         labels = LabelImage.trusted(
@@ -116,10 +117,11 @@ def _run(
     table = ResultsTable.trusted(columns, ids, units=plan.units, style=plan.style, name="Results")
     if "rois" not in outputs:
         return labels, table, RoiSet()
-    names = ParticleNames(middles, height=plan.shape[0])
+    x, y = vertices
     outlines = Outlines(
-        x=x, y=y, loop_start=first, loop_size=size, roi_start=starts, kinds=kinds,
-        positions=positions, ids=ids, names=names,
+        x=x, y=y, loop_start=numbers[:n], loop_size=size, roi_start=numbers[4 * n :],
+        kinds=np.zeros(n, np.uint8), positions=np.zeros((n, 4), np.int32), ids=ids,
+        names=ParticleNames(numbers[n : 2 * n], height=plan.shape[0]),
     )  # fmt: skip
     return labels, table, RoiSet(outlines=outlines)
 
@@ -172,7 +174,7 @@ def _made(
     *,
     binary: bool,
 ) -> _Plan | None:
-    from fijibridge.measure.tracing import band_limits
+    from fijibridge.measure._kernels.small import analyze_small
 
     dtype = planes.stored
     limits = band_limits(dtype, *band.levels)
@@ -204,6 +206,7 @@ def _made(
     blank = {h: np.empty(0) for h in wanted}
     style = replace(out.style, decimals=out.fixed_decimals(blank))
     return _Plan(
+        analyze_small,
         shape,
         (
             np.array(limits, dtype), np.array(tell, np.int64), np.array(weigh, np.float64),

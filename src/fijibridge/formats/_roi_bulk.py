@@ -105,11 +105,16 @@ class _Plan:
         begins = ends - self.sizes[part]
         out = np.zeros(int(ends[-1]) if last > first else 0, np.uint8)
         x, y, loop_start, loop_size, roi_start = self.arrays
-        assemble(out, begins, x, y, loop_start, loop_size, roi_start[first : last + 1],
-                 self.boxes[part], self.counts[part], self.forms[part], self.types[part],
-                 self.bodies[part], self.positions[part],
-                 self.names, self.name_start[first : last + 1],
-                 entries, entry_start[first : last + 1])  # fmt: skip
+
+        def job(a: int, b: int) -> bool:
+            part, ends = slice(first + a, first + b), slice(first + a, first + b + 1)
+            assemble(out, begins[a:b], x, y, loop_start, loop_size, roi_start[ends],
+                     self.boxes[part], self.counts[part], self.forms[part], self.types[part],
+                     self.bodies[part], self.positions[part], self.names, self.name_start[ends],
+                     entries, entry_start[ends])  # fmt: skip
+            return True
+
+        in_shares(job, self.sizes[part])
         return out, begins
 
 

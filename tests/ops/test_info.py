@@ -123,3 +123,27 @@ def test_measure_default_target_and_errors(mask, tmp_path):
         run_verb("measure", objects=mask, measurements="aria", table=tmp_path / "x.tsv")
     with pytest.raises(FijiBridgeError):
         fb.measure(mask, np.zeros((3, 3), np.uint8))
+
+
+def test_containers_are_listed_and_what_is_not_there_is_an_error(tmp_path):
+    labels = np.ones((4, 5), np.uint16)
+    store = tmp_path / "a.h5"
+    for name in "xy":
+        fb.write_labels(labels, store / name)
+    assert run_verb("info", input=store).to_json()["kind"] == "container"
+    assert run_verb("info", input=store / "x").to_json()["kind"] == "labels"
+    with pytest.raises(FormatError, match="holds no dataset 'nope'"):
+        run_verb("info", input=store / "nope")
+    several = tmp_path / "b.ome.zarr"
+    for name in "xy":
+        fb.write_labels(labels, several / "labels" / name)
+    assert run_verb("info", input=several / "labels").to_json()["kind"] == "container"
+
+
+def test_a_store_that_lies_is_an_error(tmp_path):
+    fb.write_image(np.ones((4, 5), np.uint16), tmp_path / "a.ome.zarr")
+    path = tmp_path / "a.ome.zarr/s0/.zarray"
+    body = json.loads(path.read_text())
+    path.write_text(json.dumps({**body, "shape": [200000, 200000], "chunks": [200000, 200000]}))
+    with pytest.raises(FormatError, match="chunks are"):
+        run_verb("info", input=tmp_path / "a.ome.zarr")

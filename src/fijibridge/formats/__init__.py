@@ -140,8 +140,9 @@ def format_for_reading(where: Location, kind: Kind) -> Format:
             f"here: it begins with {head[:8]!r}.",
             "Check whether the suffix is right, or copy the file again from its source.",
         )
+    a_folder = "is a folder, and " if where.path.is_dir() else "is "
     raise FormatError(
-        f"{str(where)!r} is in no format that is known here.",
+        f"{str(where)!r} {a_folder}in no format that is known here.",
         f"Files with {_WORD[kind]}: {', '.join(_suffixes(_READ[kind]))}.",
     )
 

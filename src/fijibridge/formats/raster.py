@@ -146,7 +146,8 @@ def _check_ratio(spec: ImageSpec, where: Location) -> None:
     if spec.nbytes > _SMALL and spec.nbytes > _LARGEST_RATIO * size:
         raise FormatError(
             f"{str(where)!r} says it holds {spec.nbytes / 2**30:.1f} GB of pixels, it has {size} "
-            "bytes."
+            "bytes.",
+            "Copy the file again from its source.",
         )
 
 

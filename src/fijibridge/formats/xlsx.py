@@ -48,7 +48,7 @@ def _openpyxl() -> Any:
     try:
         import openpyxl  # type: ignore[import-untyped]  # has no types
     except ImportError as error:
-        raise MissingDependencyError("openpyxl", "tables", "Excel workbooks") from error
+        raise MissingDependencyError("openpyxl", "tables", "An Excel workbook") from error
     return openpyxl
 
 

@@ -123,7 +123,8 @@ class Conversion:
             return "labels"
         raise UnsupportedError(
             f"{self.source!r} is an image; {self.target!r} holds tables only.",
-            "Type: fijibridge measure LABELS --image IMAGE, or fijibridge particles IMAGE",
+            f"Type: fijibridge measure {self.source} --image IMAGE --table {self.target}, or "
+            f"fijibridge particles {self.source} --table {self.target}",
         )
 
     def _from_rois(self, writes: Mapping[Kind, Format]) -> Way:

@@ -180,10 +180,14 @@ def read_record(path: Path) -> dict[str, Any]:
         body = load_json(path.read_bytes())
     except OSError as error:
         raise FormatError(
-            f"The settings file {str(path)!r} cannot be read: {error.strerror or error}."
+            f"The settings file {str(path)!r} cannot be read: {error.strerror or error}.",
+            f"Name the NAME{SUFFIX} beside the outputs.",
         ) from error
     except SettingsError as error:
-        raise FormatError(f"{str(path)!r} is no settings file. {error.message}") from error
+        raise FormatError(
+            f"{str(path)!r} is no settings file: it is no JSON text.",
+            f"Name the NAME{SUFFIX} beside the outputs. {error.message}",
+        ) from error
     if not isinstance(body, dict) or not isinstance(body.get("verb"), str):
         raise FormatError(
             f"{str(path)!r} is no settings file: it has no 'verb'.",

@@ -241,7 +241,10 @@ def _shapes_only(objects: Any, words: tuple[str, ...]) -> Image:
     grey = [word for word in words if word in _GREY]
     if grey or not isinstance(objects, LabelImage):
         what = f"The measurement {grey[0]!r}" if grey else "Measuring ROIs"
-        raise SettingsError(f"{what} needs an image.", "Add --image IMAGE (image=…).")
+        raise SettingsError(
+            f"{what} needs an image.",
+            "Add --image IMAGE (image=…), or ask for shapes only, such as area.",
+        )
     return Image(objects.data, replace(objects.spec, role="intensity"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -123,9 +124,17 @@ def describe(path: str) -> dict[str, Any]:
             failure = error if failure is None or isinstance(failure, UnsupportedError) else failure
             continue
         return {**found, **facts}
-    if facts.get("details"):
+    # a broken image, or a place that is not there, is no container
+    if facts.get("details") and _asks_which(failure, inside=bool(where.inner)):
         return {"kind": "container", **facts}
     raise failure or FormatError(f"{path!r} is in no format that is known here.")
+
+
+def _asks_which(failure: FijiBridgeError | None, *, inside: bool) -> bool:
+    """Return whether only the choice of one of several is missing; inside, there must be some."""
+    if not isinstance(failure, FormatError):
+        return not inside
+    return bool(re.search(r"holds \d+" if inside else r"holds (\d+|no image)", failure.message))
 
 
 def _line(path: str, facts: Mapping[str, Any]) -> str:

@@ -90,19 +90,28 @@ def compare(imagej: ImageJ, kind: str, pixels: np.ndarray, low: float | None, re
     show(f"{kind} {side}², {rows} objects: all measurements, ROIs, label mask", mine, peers)
 
 
-def small_images(imagej: ImageJ) -> None:
-    """A thousand small images, one call each."""
+def small_images(imagej: ImageJ, side: int) -> None:
+    """A thousand small images, one call each; neither side keeps the results."""
     rng = np.random.default_rng(5)
-    binary, _ = blobs(1024, 1300)
-    tiles = [
-        np.ascontiguousarray(binary[y : y + 96, x : x + 96])
-        for y, x in rng.integers(0, 1024 - 96, (1000, 2))
-    ]
-    images = [Image.from_array(t, "yx", name="image") for t in tiles]
-    pluses = imagej.array([imagej.plus(t) for t in tiles])
-    mine = timed("fijibridge", lambda: [ours(i, None) for i in images], repeat=3)
-    theirs = timed("ImageJ 1.54p", lambda: imagej.analyze_all(pluses), repeat=3)
-    show("1000 binary images of 96 x 96, one call each", mine, [theirs])
+    binary, grey = blobs(1024, 1300)
+    corners = rng.integers(0, 1024 - side, (1000, 2))
+    for kind, pixels, low in (("binary", binary, None), ("grey", grey, LOW)):
+        tiles = [np.ascontiguousarray(pixels[y : y + side, x : x + side]) for y, x in corners]
+        images = [Image.from_array(t, "yx", name="image") for t in tiles]
+        pluses = imagej.array([imagej.plus(t, low) for t in tiles])
+        threshold = None if low is None else (low, 255.0)
+        settings = ParticleSettings(threshold=threshold, measurements=("all",))
+        mine = timed("fijibridge", functools.partial(each, images, settings), repeat=5, warm=2)
+        theirs = timed(
+            "ImageJ 1.54p", functools.partial(imagej.analyze_all, pluses), repeat=5, warm=2
+        )
+        show(f"1000 {kind} images of {side} x {side}, one call each", mine, [theirs])
+
+
+def each(images: list[Image], settings: ParticleSettings) -> None:
+    """Measure everything in one image after the other."""
+    for image in images:
+        analyze_particles(image, settings)
 
 
 def memory(kind: str, side: int) -> None:
@@ -147,7 +156,8 @@ def main() -> None:
         binary, grey = blobs(side, objects)
         for kind, pixels, low in (("binary", binary, None), ("grey", grey, LOW)):
             compare(imagej, kind, pixels, low, 2 if side > 4096 else 5)
-    small_images(imagej)
+    for side in (96, 256):
+        small_images(imagej, side)
     binary, _ = blobs(2048, 5000)
     image = Image.from_array(binary, "yx")
     one, two = (timed(f"{n} threads", lambda n=n: ours(image, None, n)) for n in (1, 2))

@@ -91,3 +91,14 @@ def test_other_threads_may_run_verbs(tmp_path):
         reports = list(pool.map(run, range(8)))
     assert {report.to_json()["count"] for report in reports} == {1}
     assert list(warnings.filters) == before
+
+
+def test_plans_and_reports_show_themselves_in_a_notebook(tmp_path):
+    fb.write_labels(np.array([[0, 3]], np.uint8), tmp_path / "a<b.tif")
+    pair = {"input": tmp_path / "a<b.tif", "output": tmp_path / "r.zip"}
+    plan = fb.run_verb("convert", **pair, dry_run=True)._repr_html_()
+    assert "planned" in plan
+    assert "would write" in plan
+    done = fb.run_verb("convert", **pair)._repr_html_()
+    assert "a&lt;b.tif" in done
+    assert "wrote" in done

@@ -422,3 +422,14 @@ def test_we_read_pictures_of_imagej(imagej, tmp_path):
             path = tmp_path / f"{kind}.{suffix}"
             imagej.IJ.saveAs(imp, suffix, str(path))
             np.testing.assert_array_equal(formats.read_image(path).data, made[0], err_msg=suffix)
+
+
+@pytest.mark.parametrize("top", [7, 70000])
+def test_labels_that_imagej_saved_again_are_labels(imagej, tmp_path, top):
+    labels = np.zeros((20, 30), np.uint32)
+    labels[3:9, 4:8] = top
+    formats.write_labels(LabelImage.from_array(labels, "yx"), tmp_path / "a.tif")
+    imp = imagej.IJ.openImage(str(tmp_path / "a.tif"))
+    imagej.IJ.saveAsTiff(imp, str(tmp_path / "b.tif"))
+    assert formats.read_image(tmp_path / "b.tif").spec.role == "labels"
+    assert list(formats.read_labels(tmp_path / "b.tif").ids) == [top]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -195,6 +196,15 @@ class Report:
         """The Python value of the only job, or a list of them."""
         values = [job.value for job in self.jobs.values()]
         return values[0] if len(values) == 1 else values
+
+    def _repr_html_(self) -> str:
+        lines = [self.script] if self.script else list(self.lines)
+        lines += [f"{title}: complete, skipped" for title in self.skipped]
+        lines += [f"wrote {path}" for path in (() if self.dry_run else self.outputs)]
+        lines += [f"note: {note}" for note in self.notes]
+        lines += [f"{title}: {error}" for title, error in self.failures]
+        title = f"{self.verb}, planned" if self.dry_run else self.verb
+        return f"<div><b>{escape(title)}</b><pre>{escape(chr(10).join(lines))}</pre></div>"
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""

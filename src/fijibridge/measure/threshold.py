@@ -25,12 +25,12 @@ from fijibridge.measure.histograms import (
     whole_counts,
     window_of,
 )
-from fijibridge.measure.valuation import calibrated, raw_value
+from fijibridge.measure.valuation import calibrated, calibration_table, raw_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fijibridge.model.image import Image
+    from fijibridge.model.image import Image, Valuation
     from fijibridge.model.rois import Roi
 
 __all__ = ["METHODS", "WORDS", "parse_threshold", "resolve_threshold"]
@@ -236,8 +236,16 @@ def _raw_numbers(image: Image, low: float, high: float) -> tuple[float, float]:
     bits, inverted = 8 * image.dtype.itemsize, _inverted(image, 0)
     a = raw_value(valuation, low, bits, inverted_lut=inverted)
     b = raw_value(valuation, high, bits, inverted_lut=inverted)
-    # a falling calibration: ImageJ would keep a > b, which no pixel fulfils
-    return (a, b) if a <= b else (b, a)
+    if a > b and _falls(valuation, bits, inverted):
+        return b, a  # ImageJ would keep a > b, which no pixel fulfils
+    return a, b
+
+
+def _falls(valuation: Valuation | None, bits: int, inverted: bool) -> bool:
+    """Return whether larger raw values have smaller calibrated ones."""
+    table = calibration_table(valuation, bits, inverted_lut=inverted)
+    known = np.zeros(0) if table is None else table[np.isfinite(table)]
+    return known.size > 1 and bool(known[0] > known[-1])
 
 
 def _inverted(image: Image, channel: int) -> bool:

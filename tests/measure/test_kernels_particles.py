@@ -122,3 +122,16 @@ def test_angles_are_javas(imagej, seed):
     for y, x in rng.normal(size=(50, 2)) * 10.0 ** rng.integers(-4, 5, (50, 1)):
         assert java_atan(y) == java.atan(float(y))
         assert java_atan2(y, x) == java.atan2(float(y), float(x))
+
+
+@pytest.mark.parametrize("n", [0, 1, 63, 64, 65, 128, 300])
+def test_one_pixel_that_is_neither_black_nor_white_is_seen(n):
+    from fijibridge.measure._kernels.runs import only_ends
+
+    pixels = np.where(np.arange(n) % 3 == 0, 255, 0).astype(np.uint8)
+    assert only_ends(pixels)
+    for k in range(n):
+        for value in (1, 128, 254):
+            other = pixels.copy()
+            other[k] = value
+            assert not only_ends(other)

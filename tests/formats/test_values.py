@@ -84,3 +84,10 @@ def test_truncated_files_have_a_hint(tmp_path, suffix):
         read(target)
     assert caught.value.hint
     assert ".." not in caught.value.message
+
+
+def test_wrong_labels_name_their_file(tmp_path):
+    fb.write_image(np.array([[0, -5]], np.int16), tmp_path / "neg.npy")
+    with pytest.raises(SettingsError, match=r"neg\.npy' holds -5") as caught:
+        fb.read_labels(tmp_path / "neg.npy")
+    assert caught.value.hint

@@ -241,7 +241,13 @@ def read_labels(path: str | os.PathLike[str] | Location, **options: object) -> L
     image = read_image(path, **{**options, "role": "labels"})
     if image.axes.size("c") == 1 and "c" in image.axes:
         image = image.reorder(image.axes.keys.replace("c", ""))
-    return LabelImage.from_array(image.data, image.axes, name=image.name, extra=image.spec.extra)
+    try:
+        return LabelImage.from_array(
+            image.data, image.axes, name=image.name, extra=image.spec.extra
+        )
+    except SettingsError as error:
+        text = error.message.replace("the array", repr(str(Location.parse(path))))
+        raise SettingsError(text, error.hint) from None
 
 
 def read_table(path: str | os.PathLike[str] | Location) -> ResultsTable:

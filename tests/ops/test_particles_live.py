@@ -87,3 +87,33 @@ def test_recorded_lines(imagej, tmp_path_factory, seed, dtype, scale, line, meth
         ours = [(e.filename.removesuffix(".roi"), archive.read(e)) for e in archive.infolist()]
     assert ours == list(theirs.rois)
     assert np.array_equal(fb.read_image(out / "live_labels.tif").data, theirs.labels)
+
+
+@pytest.mark.parametrize("mode", ["grayscale", "color", "composite"])
+@pytest.mark.parametrize("line", ["", "stack", "slice"])
+def test_planes_of_channels(imagej, tmp_path, mode, line):
+    from dataclasses import replace
+
+    from fijibridge.bridge.witness import imagej_particles
+
+    data = np.zeros((2, 3, 20, 20), np.uint8)
+    random = np.random.default_rng(5)
+    data[random.random(data.shape) < 0.2] = 255
+    image = fb.Image.from_array(data, "zcyx")
+    extra = replace(image.spec.extra, mode=mode)
+    path = tmp_path / "live.tif"
+    fb.write_image(fb.Image(image.data, replace(image.spec, extra=extra)), path)
+    words = "area stack display redirect=None decimal=3"
+    told = imagej_particles(path, threshold="", options=line, measurements=words)
+    out = tmp_path / "out"
+    code = main(
+        [
+            *("particles", str(path), "--options", line, "--measurements", words),
+            *("--outdir", str(out), "--label-limit", "65535", "--quiet"),
+        ]
+    )
+    assert code == 0
+    assert (out / "live_Results.tsv").read_bytes() == told.table
+    with zipfile.ZipFile(out / "live_RoiSet.zip") as archive:
+        ours = [(e.filename.removesuffix(".roi"), archive.read(e)) for e in archive.infolist()]
+    assert ours == list(told.rois)

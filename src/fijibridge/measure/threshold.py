@@ -210,6 +210,12 @@ def resolve_threshold(
         low, high = _of_stack(image, words, window)
     else:
         low, high = _of_plane(image, words, window, 1 if slice is None else slice)
+    if math.isnan(low) or math.isnan(high):
+        raise SettingsError(
+            f"{words.method!r} gives no threshold for {image.name or 'the image'!r}: it holds "
+            "infinite values. ImageJ finds nothing in it then.",
+            "Give two numbers.",
+        )
     offset = SIGNED_OFFSET if image.dtype == np.int16 else 0
     return _as_set(image, low - offset, high - offset)
 

@@ -268,6 +268,7 @@ def analyze(
     if select is None and value.select is not None:
         select = read_selection(value.select)
     with contextlib.closing(_opened(source, value)) as image:
+        what = _with_channels(what, image.spec, value)
         threshold = _threshold(image, value, what)
         settings = engine_settings(what, threshold, select, outputs)
         result = analyze_particles(image, settings, redirect=redirect)
@@ -277,6 +278,21 @@ def analyze(
         threshold=threshold,
         notes=(*what.notes, *_plane_note(image.spec, what), *result.warnings),
     )
+
+
+def _with_channels(what: Asked, spec: ImageSpec, value: ParticlesSettings) -> Asked:
+    """Return the same for all planes, where a recorded line means all of them.
+
+    ImageJ analyzes every plane of an image shown as a composite unless the line says ``slice``.
+
+    Source: ImageJ ij.IJ.setupDialog.
+    """
+    line = value.options
+    if line is None or "slice" in line or value.slice is not None or value.connectivity == "3d":
+        return what
+    if spec.extra.mode != "composite" or spec.axes.size("c") < 2:
+        return what
+    return replace(what, engine={**what.engine, "stack": True})
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from _common import blobs, noise, peak_mb, show, timed
+
 from fijibridge.measure.particle_settings import ParticleSettings
 from fijibridge.measure.particles import analyze_particles
-
 from fijibridge.model import Image
 
 if TYPE_CHECKING:
     from _imagej import ImageJ
+
     from fijibridge.measure.particles import ParticleResult
 
 SIZES = ((1024, 1300), (4096, 24000), (8192, 111000))

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from _common import blobs, show, timed
 from _imagej import ImageJ
-from fijibridge.measure.regions import labels_to_rois
 
 from fijibridge.formats import read_rois, write_rois
+from fijibridge.measure.regions import labels_to_rois
 from fijibridge.model import LabelImage, RoiSet
 
 

@@ -149,3 +149,9 @@ def test_thumbnails_are_png_files():
 
     rgb = np.random.default_rng(2).integers(0, 256, (7, 9, 3)).astype(np.uint8)
     np.testing.assert_array_equal(iio.imread(io.BytesIO(png_bytes(rgb))), rgb)
+
+
+def test_images_are_short_in_print():
+    image = Image.from_array(np.zeros((3, 4), np.uint8), "yx", name="a")
+    assert repr(image) == "Image('a', yx 3x4 uint8)"
+    assert repr(LabelImage.from_array([[1]], "yx")) == "LabelImage('', yx 1x1 int64)"

@@ -200,7 +200,7 @@ class ImageSink(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Image:
     """A whole image in memory; also an `ImageSource`.
 
@@ -276,6 +276,10 @@ class Image:
     def name(self) -> str:
         """The title."""
         return self.spec.name
+
+    def __repr__(self) -> str:
+        sizes = "x".join(map(str, self.shape))
+        return f"{type(self).__name__}({self.name!r}, {self.axes.keys} {sizes} {self.dtype})"
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.data, dtype=dtype, copy=copy)

@@ -22,7 +22,7 @@ BACKGROUND = 0
 _NEGATIVE = "Number the objects anew, or read it with role='intensity'."
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LabelImage(Image):
     """A whole label image: an `Image` of integers >= 0 with the role ``labels``.
 

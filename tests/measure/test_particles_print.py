@@ -123,6 +123,19 @@ class TestCalibratedThresholds:
         assert len(fb.analyze_particles(image, threshold="2,1e30").table) == 0
 
 
+def test_the_display_range_of_signed_pixels_is_signed():
+    data = np.arange(0, 300, dtype=np.int16).reshape(20, 15)
+    ranged = image_of(data, display_ranges=((0.0, 299.0),))
+    assert resolve_threshold(ranged, "Otsu dark no-reset") == resolve_threshold(ranged, "Otsu dark")
+
+
+def test_infinite_pixels_leave_no_threshold():
+    data = np.arange(300, dtype=np.float32).reshape(20, 15)
+    data[3, 3] = -np.inf
+    with pytest.raises(fb.errors.SettingsError, match="infinite"):
+        resolve_threshold(image_of(data), "Moments")
+
+
 @pytest.mark.imagej
 @pytest.mark.parametrize("mode", ["", "grayscale", "color", "composite"])
 @pytest.mark.parametrize("axes", ["yx", "zyx", "cyx", "zcyx"])

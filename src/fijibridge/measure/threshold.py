@@ -353,6 +353,8 @@ def _display_range(
     if not reset and ranges:
         low, high = ranges[min(channel, len(ranges) - 1)]
         if (low, high) != (0.0, 0.0):
+            if image.dtype == np.int16:
+                low, high = low + SIGNED_OFFSET, high + SIGNED_OFFSET
             if plane.dtype == np.uint16:
                 return float(math.floor(low + 0.5)), float(math.floor(high + 0.5))
             return float(np.float32(low)), float(np.float32(high))

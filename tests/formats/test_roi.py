@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fijibridge import formats
 from fijibridge.errors import FormatError, SettingsError, UnsupportedError
-from fijibridge.formats._roi_properties import join_properties, split_properties
+from fijibridge.formats._roi.properties import join_properties, split_properties
 from fijibridge.formats.roi import decode_roi, encode_outlines, encode_roi
 from fijibridge.model import Position, Roi, RoiSet
 from formats.roi_cases import assert_same, random_outlines, rois

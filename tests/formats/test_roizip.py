@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 
 from fijibridge import formats
 from fijibridge.errors import FormatError, SettingsError
-from fijibridge.formats import Location, _roi_bulk, _zip_archive, _zip_write
-from fijibridge.formats._roi_names import automatic_name, entry_names, name_from_entry
-from fijibridge.formats._zip_archive import MANY, check_sums, read_archive
+from fijibridge.formats import Location
+from fijibridge.formats._roi import bulk as _roi_bulk
+from fijibridge.formats._roi import zip_archive as _zip_archive
+from fijibridge.formats._roi import zip_write as _zip_write
+from fijibridge.formats._roi.names import automatic_name, entry_names, name_from_entry
+from fijibridge.formats._roi.zip_archive import MANY, check_sums, read_archive
 from fijibridge.formats.roi import encode_roi
 from fijibridge.model import Roi, RoiSet
 from formats.roi_cases import assert_same, names, random_outlines, rois, squares

@@ -14,9 +14,13 @@ import pytest
 
 from fijibridge import formats
 from fijibridge.errors import FormatError
-from fijibridge.formats import _libz, _roi_bulk, _shares, _zip_archive, roizip
-from fijibridge.formats._packed_names import PackedNames
-from fijibridge.formats._zip_archive import MANY, inflate, read_archive
+from fijibridge.formats import roizip
+from fijibridge.formats._roi import bulk as _roi_bulk
+from fijibridge.formats._roi import libz as _libz
+from fijibridge.formats._roi import shares as _shares
+from fijibridge.formats._roi import zip_archive as _zip_archive
+from fijibridge.formats._roi.packed_names import PackedNames
+from fijibridge.formats._roi.zip_archive import MANY, inflate, read_archive
 from fijibridge.model import RoiSet
 from formats.roi_cases import random_outlines
 

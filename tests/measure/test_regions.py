@@ -404,7 +404,7 @@ def test_the_report_needs_no_numbers_in_names():
 @settings(max_examples=pytest.count(30, 1000))
 @given(labels=label_images(keys=("yx", "tyx", "tzyx")))
 def test_imagej_fills_the_same_pixels_from_the_records(imagej, labels):
-    from fijibridge.formats._roi_encode import encode_roi
+    from fijibridge.formats._roi.encode import encode_roi
 
     decoder = imagej.java("ij.io.RoiDecoder")
     stack = labels.reorder("tzyx").data

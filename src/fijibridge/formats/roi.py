@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FormatError, UnsupportedError
 from fijibridge.formats._format import Finding, Format, WriteOptions
-from fijibridge.formats._roi_bulk import encode_outlines
-from fijibridge.formats._roi_decode import decode_roi
-from fijibridge.formats._roi_encode import encode_roi
+from fijibridge.formats._roi.bulk import encode_outlines
+from fijibridge.formats._roi.decode import decode_roi
+from fijibridge.formats._roi.encode import encode_roi
 from fijibridge.formats._target import staged
 from fijibridge.model import Roi, RoiSet
 

@@ -12,14 +12,14 @@ import numpy as np
 
 from fijibridge.errors import FijiBridgeError, FormatError, SettingsError
 from fijibridge.formats._format import Finding, Format, WriteOptions
-from fijibridge.formats._packed_names import PackedNames
-from fijibridge.formats._roi_bulk import add_outlines, encode_outlines, outlines_from_records
-from fijibridge.formats._roi_decode import decode_roi
-from fijibridge.formats._roi_encode import encode_roi
-from fijibridge.formats._roi_names import automatic_name, entry_names, name_from_entry
+from fijibridge.formats._roi.bulk import add_outlines, encode_outlines, outlines_from_records
+from fijibridge.formats._roi.decode import decode_roi
+from fijibridge.formats._roi.encode import encode_roi
+from fijibridge.formats._roi.names import automatic_name, entry_names, name_from_entry
+from fijibridge.formats._roi.packed_names import PackedNames
+from fijibridge.formats._roi.zip_archive import MANY, inflate, read_archive
+from fijibridge.formats._roi.zip_write import ArchiveWriter
 from fijibridge.formats._target import staged
-from fijibridge.formats._zip_archive import MANY, inflate, read_archive
-from fijibridge.formats._zip_write import ArchiveWriter
 from fijibridge.formats.roi import describe_roi
 from fijibridge.model import Roi, RoiSet
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fijibridge.errors import FormatError
-from fijibridge.formats import _roi_layout as at
-from fijibridge.formats._roi_properties import split_properties
+from fijibridge.formats._roi import layout as at
+from fijibridge.formats._roi.properties import split_properties
 from fijibridge.model import Position, Roi
 
 if TYPE_CHECKING:

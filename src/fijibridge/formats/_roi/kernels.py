@@ -1,6 +1,6 @@
 """Loops that make thousands of ROI records, compiled. Imported only for large sets.
 
-The layout of a record is in `_roi_layout`; `_roi_bulk` calls these with arrays that fit.
+The layout of a record is in `layout`; `bulk` calls these with arrays that fit.
 Forms of a record: 0 whole vertices, 1 sub-pixel vertices, 2 path, 3 bounds, 4 sub-pixel bounds.
 """
 # ruff: noqa: C901, PLR0912, PLR0915  # straight functions are what numba compiles best

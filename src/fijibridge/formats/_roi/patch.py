@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fijibridge.formats import _roi_layout as at
-from fijibridge.formats._roi_decode import header2_start
-from fijibridge.formats._roi_properties import join_properties
+from fijibridge.formats._roi import layout as at
+from fijibridge.formats._roi.decode import header2_start
+from fijibridge.formats._roi.properties import join_properties
 
 if TYPE_CHECKING:
     from fijibridge.model import Roi

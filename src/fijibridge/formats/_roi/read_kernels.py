@@ -1,7 +1,7 @@
 """Loops that read thousands of ROI records, compiled. Imported only for large sets.
 
-The layout of a record is in `_roi_layout`. Records are taken only when they are exactly what
-`_roi_kernels.assemble` makes; their kinds are indices into `OUTLINE_KINDS`.
+The layout of a record is in `layout`. Records are taken only when they are exactly what
+`kernels.assemble` makes; their kinds are indices into `OUTLINE_KINDS`.
 
 Indices are unsigned, as signed ones are tested for counting from the end; parts of arrays are not
 cut out, as each cut counts references, which takes longer than a record.

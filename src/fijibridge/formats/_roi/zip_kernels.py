@@ -124,7 +124,7 @@ def unpack(
 ) -> bool:
     """Whether the entries `first` to `last` are whole and sound; puts them into `out`.
 
-    stream, inflate, reset: from `_libz`. A stream that has not exactly the announced bytes in and
+    stream, inflate, reset: from `libz`. A stream that has not exactly the announced bytes in and
     out is not taken; nothing is read or written outside of the arrays.
     """
     for i in range(first, last):

@@ -46,7 +46,7 @@ class PackedNames(Sequence[str]):
 
         None when one has not the suffix or begins with `forbidden`.
         """
-        from fijibridge.formats._zip_kernels import strip
+        from fijibridge.formats._roi.zip_kernels import strip
 
         letters = np.empty(len(self.letters), np.uint8)
         start = np.empty(len(self.start), np.int64)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fijibridge.errors import FormatError
-from fijibridge.formats._shares import in_shares
+from fijibridge.formats._roi.shares import in_shares
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -202,8 +202,8 @@ def _plain_archive(
     data: np.ndarray, start: int, size: int, count: int, shift: int
 ) -> Archive | None:
     """Return the entries of a large archive, or None when anything is special or wrong with it."""
-    from fijibridge.formats._packed_names import PackedNames
-    from fijibridge.formats._zip_kernels import scan
+    from fijibridge.formats._roi.packed_names import PackedNames
+    from fijibridge.formats._roi.zip_kernels import scan
 
     fields = np.empty((5, count), np.int64)
     letters = np.empty(size - 45 * count, np.uint8)
@@ -296,7 +296,7 @@ def read_archive(data: np.ndarray) -> Archive:
 def check_sums(data: np.ndarray, begins: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Return the CRC-32 of each ``data[begin : begin + size]``, (n,) int64."""
     if len(begins) >= MANY:
-        from fijibridge.formats._zip_kernels import crc32, crc32_table
+        from fijibridge.formats._roi.zip_kernels import crc32, crc32_table
 
         out = np.empty(len(begins), np.int64)
         data = data.view()
@@ -358,8 +358,8 @@ def _unpacked(
 
     The check sums have been compared.
     """
-    from fijibridge.formats._libz import inflater, zlib_calls
-    from fijibridge.formats._zip_kernels import crc32_table, unpack
+    from fijibridge.formats._roi.libz import inflater, zlib_calls
+    from fijibridge.formats._roi.zip_kernels import crc32_table, unpack
 
     calls = zlib_calls()
     if calls is None:

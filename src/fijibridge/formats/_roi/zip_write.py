@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from fijibridge.formats._zip_archive import _CENTRAL, _CENTRAL_SIG, _LOCAL, _LOCAL_SIG, MANY
+from fijibridge.formats._roi.zip_archive import _CENTRAL, _CENTRAL_SIG, _LOCAL, _LOCAL_SIG, MANY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +126,7 @@ class ArchiveWriter:
         head = rows.view(np.uint8).reshape(len(rows), _CENTRAL.itemsize)
         parts: list[bytes] = []
         if plain >= MANY:
-            from fijibridge.formats._zip_kernels import weave
+            from fijibridge.formats._roi.zip_kernels import weave
 
             start = np.concatenate([[0], ends[:plain]])
             out = np.empty(46 * plain + int(start[-1]), np.uint8)

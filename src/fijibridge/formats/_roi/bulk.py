@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fijibridge.errors import SettingsError
-from fijibridge.formats import _roi_layout as at
-from fijibridge.formats._packed_names import PackedNames
-from fijibridge.formats._shares import in_shares
-from fijibridge.formats._zip_archive import check_sums
-from fijibridge.formats._zip_write import local_headers
+from fijibridge.formats._roi import layout as at
+from fijibridge.formats._roi.packed_names import PackedNames
+from fijibridge.formats._roi.shares import in_shares
+from fijibridge.formats._roi.zip_archive import check_sums
+from fijibridge.formats._roi.zip_write import local_headers
 from fijibridge.model import Outlines
 from fijibridge.model.rois import OUTLINE_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fijibridge.formats._zip_write import ArchiveWriter
+    from fijibridge.formats._roi.zip_write import ArchiveWriter
 
 __all__ = ["add_outlines", "encode_outlines", "outlines_from_records"]
 
@@ -54,7 +54,7 @@ class _Plan:
     """Sizes and forms of the records of outlines."""
 
     def __init__(self, outlines: Outlines, names: Sequence[str] | None = None) -> None:
-        from fijibridge.formats._roi_kernels import measure
+        from fijibridge.formats._roi.kernels import measure
 
         n = len(outlines)
         self.arrays = (
@@ -98,7 +98,7 @@ class _Plan:
 
         Before each record are `gap` zero bytes and its entry name.
         """
-        from fijibridge.formats._roi_kernels import assemble
+        from fijibridge.formats._roi.kernels import assemble
 
         part = slice(first, last)
         ends = np.cumsum(self.sizes[part] + np.diff(entry_start[first : last + 1]) + gap)
@@ -146,7 +146,7 @@ def add_outlines(
     archive: ArchiveWriter, outlines: Outlines, names: Sequence[str], entries: Sequence[str]
 ) -> None:
     """Write outlines under their `names` as the stored entries `entries`, in batches."""
-    from fijibridge.formats._zip_kernels import place_rows
+    from fijibridge.formats._roi.zip_kernels import place_rows
 
     plan = _Plan(outlines, names)
     flat, entry_start = _flat_texts(entries, "utf-8")
@@ -182,7 +182,7 @@ def outlines_from_records(
     names
         (n,) the names that the records must hold.
     """
-    from fijibridge.formats._roi_read_kernels import count, take
+    from fijibridge.formats._roi.read_kernels import count, take
 
     n = len(names)
     packed = PackedNames.of(names)

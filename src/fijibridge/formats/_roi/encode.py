@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fijibridge.errors import SettingsError, UnsupportedError
-from fijibridge.formats import _roi_layout as at
-from fijibridge.formats._roi_decode import decode_roi, header2_start
-from fijibridge.formats._roi_patch import color_bits, patched, set_group, tail
+from fijibridge.formats._roi import layout as at
+from fijibridge.formats._roi.decode import decode_roi, header2_start
+from fijibridge.formats._roi.patch import color_bits, patched, set_group, tail
 
 if TYPE_CHECKING:
     from fijibridge.model import Roi

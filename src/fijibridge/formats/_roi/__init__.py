@@ -1,0 +1,1 @@
+"""Parts of the ROI formats: records, zips of them, and the kernels for many at once."""

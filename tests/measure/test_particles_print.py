@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fijibridge as fb
+from fijibridge.errors import SettingsError
 from fijibridge.measure.threshold import resolve_threshold
 from fijibridge.model.image import Extra, Image, Valuation
 
@@ -111,9 +112,16 @@ class TestInvertedLut:
 
 
 class TestCalibratedThresholds:
-    def test_a_falling_calibration_takes_what_lies_between(self):
+    def test_a_falling_calibration_wants_its_ends_turned_round(self):
         falling = Valuation(function=0, coefficients=(10.0, -1.0), unit="u")
-        assert resolve_threshold(image_of(squares(), valuation=falling), "2,7") == (3.0, 8.0)
+        image = image_of(squares(), valuation=falling)
+        assert resolve_threshold(image, "7,2") == (3.0, 8.0)
+        low, high = resolve_threshold(image, "2,7")
+        assert low > high  # ImageJ finds nothing
+
+    def test_ends_in_the_wrong_order_are_refused_without_calibration(self):
+        with pytest.raises(SettingsError, match="lower end above"):
+            resolve_threshold(image_of(squares()), "7,2")
 
     def test_a_rising_one_keeps_ends_that_nothing_fulfils(self):
         rising = Valuation(function=4, coefficients=(1.0, 0.01), unit="u")

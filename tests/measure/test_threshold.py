@@ -276,7 +276,6 @@ def test_texts_that_are_read(text, expected):
         ("", "empty"),
         ("25", "not two numbers"),
         ("25,", "not two numbers"),
-        ("255,25", "lower end above"),
         ("nan,25", "not two numbers"),
         ("Otzu dark", "Did you mean 'Otsu'"),
         ("otsu", "Did you mean 'Otsu'"),

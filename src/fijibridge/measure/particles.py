@@ -6,7 +6,6 @@ Where ImageJ 1.54p gives no result, or none that anybody wants, this differs on 
   in a selection) is refused, and so is a selection that lies outside of the image.
 - A threshold holds for every channel of a composite image; ImageJ knows it of one channel only and
   stops at the next.
-- Calibrated thresholds of a falling calibration take what lies between them; ImageJ finds nothing.
 - A summary of a selection with a calibrated redirect image of fewer bits is given; ImageJ stops
   with an exception.
 - Medians of calibrated pixels may differ in the last of 16 digits where the calibration function

@@ -25,12 +25,12 @@ from fijibridge.measure.histograms import (
     whole_counts,
     window_of,
 )
-from fijibridge.measure.valuation import calibrated, calibration_table, raw_value
+from fijibridge.measure.valuation import calibrated, raw_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fijibridge.model.image import Image, Valuation
+    from fijibridge.model.image import Image
     from fijibridge.model.rois import Roi
 
 __all__ = ["METHODS", "WORDS", "parse_threshold", "resolve_threshold"]
@@ -97,13 +97,7 @@ def parse_threshold(text: str) -> tuple[float, float] | str:
         )
     found = _RANGE.fullmatch(text.strip())
     if found:
-        low, high = float(found[1]), float(found[2])
-        if low > high:
-            raise SettingsError(
-                f"The threshold {text!r} has its lower end above its upper end.",
-                f'Type "{found[2]},{found[1]}".',
-            )
-        return low, high
+        return float(found[1]), float(found[2])
     if _LOOKS_NUMERIC.match(text):
         raise SettingsError(
             f"The threshold {text!r} is not two numbers.",
@@ -238,20 +232,17 @@ def _as_set(image: Image, low: float, high: float) -> tuple[float, float]:
 def _raw_numbers(image: Image, low: float, high: float) -> tuple[float, float]:
     valuation = image.spec.extra.valuation
     if not calibrated(valuation):
+        if low > high:
+            raise SettingsError(
+                f"The threshold {low:g},{high:g} has its lower end above its upper end.",
+                f'Type "{high:g},{low:g}".',
+            )
         return low, high
     bits, inverted = 8 * image.dtype.itemsize, _inverted(image, 0)
     a = raw_value(valuation, low, bits, inverted_lut=inverted)
     b = raw_value(valuation, high, bits, inverted_lut=inverted)
-    if a > b and _falls(valuation, bits, inverted):
-        return b, a  # ImageJ would keep a > b, which no pixel fulfils
+    # a falling calibration turns the ends round: as in ImageJ, type "high,low" for it
     return a, b
-
-
-def _falls(valuation: Valuation | None, bits: int, inverted: bool) -> bool:
-    """Return whether larger raw values have smaller calibrated ones."""
-    table = calibration_table(valuation, bits, inverted_lut=inverted)
-    known = np.zeros(0) if table is None else table[np.isfinite(table)]
-    return known.size > 1 and bool(known[0] > known[-1])
 
 
 def _inverted(image: Image, channel: int) -> bool:

@@ -213,27 +213,36 @@ def measure_particles(
         and not np.array_equal(counts, found.area)
     ):
         centroids = np.empty((len(chosen), 2))
+    measure_greys = None
     if (grey_columns >= 0).any() or len(centroids):
-        _measure_greys(
+        measure_greys = _grey_jobs(
             found, chosen, greys, grey_columns, out, calibration, flip, centroids, cut, parts
         )
+    measure_outlines = None
     if (shape_columns >= 0).any():
         from fijibridge.measure._kernels.shapes import measure_shapes
 
         c, o, loops = calibration, outline_calibration, found.loops
-        each(
-            lambda t: measure_shapes(
+
+        def measure_outlines(t: int) -> None:
+            measure_shapes(
                 found.start, found.x0, found.x1, found.y, found.box,
                 loops.roi_start, loops.kinds, loops.loop_start, loops.loop_size, loops.x, loops.y,
                 found.seeds, chosen, cut[t], cut[t + 1], number, centroids, shape_columns, out,
                 c.width, c.height, o.width, o.height, c.x_origin, c.y_origin, flip,
-            ),
-            parts,
-        )  # fmt: skip
+            )  # fmt: skip
+
+    def both(t: int) -> None:  # one start of the threads for both: that is what small images feel
+        if measure_greys is not None:
+            measure_greys(t)
+        if measure_outlines is not None:
+            measure_outlines(t)
+
+    each(both, parts)
     return {h: out[place[h]] for h in headings}
 
 
-def _measure_greys(
+def _grey_jobs(
     found: Particles,
     chosen: np.ndarray,
     greys: Greys,
@@ -244,7 +253,12 @@ def _measure_greys(
     centroids: np.ndarray,
     cut: np.ndarray,
     parts: int,
-) -> None:
+) -> Callable[[int], None] | None:
+    """Return the job of one thread that fills the grey columns.
+
+    A plane that is read piece by piece is measured here, as its pieces come one after the other;
+    then there is no job left.
+    """
     from fijibridge.measure._kernels.greys import measure_constant
 
     c = calibration
@@ -253,9 +267,11 @@ def _measure_greys(
     if greys.constant is not None:
         share = 100.0 if greys.band is not None or greys.constant != 0 else 0.0
         value = greys.constant
-        each(lambda t: measure_constant(*runs, cut[t], cut[t + 1], value, share, *end), parts)
-        return
+        return lambda t: measure_constant(*runs, cut[t], cut[t + 1], value, share, *end)
     kernel, before, between = _grey_kernel(greys, centroids, len(chosen))
+    if not greys.step:
+        plane = greys.plane
+        return lambda t: kernel(plane, 0, *runs, cut[t], cut[t + 1], *before, *between, *end)
     for l0, l1, top, rows in greys.windows(found.box[chosen]):
         places = np.clip(cut, l0, l1)
 
@@ -265,6 +281,7 @@ def _measure_greys(
             kernel(rows, top, *runs, places[t], places[t + 1], *before, *between, *end)
 
         each(job, parts)
+    return None
 
 
 def share_band(greys: Greys) -> tuple[int, int]:

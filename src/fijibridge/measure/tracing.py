@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Loops", "Particles", "Scan", "find_particles", "scan_rows"]
 
-#: Pixels per strip, at least, when several threads share a plane.
-MIN_STRIP = 1 << 18
+#: Pixels of a strip, at least: waking a thread takes as long as scanning and linking half of it.
+MIN_STRIP = 1 << 21
+#: Runs traced by a thread, at least; tracing is the cheapest of the stages.
+_MIN_TRACED = 1 << 15
 #: Vertices up to here fit 16 bits.
 INT16_MAX = 32766
 
@@ -244,7 +246,7 @@ def trace_particles(
 
     n = len(start) - 1
     count = len(x0)
-    parts = thread_count(threads, count, 4096)
+    parts = thread_count(threads, count, _MIN_TRACED)
     cut = split(start, parts)
     vx, vy = np.empty(4 * count, x0.dtype), np.empty(4 * count, x0.dtype)
     first, size = np.empty(n, np.int64), np.empty(n, np.int32)

@@ -282,6 +282,8 @@ class Assembly:
         In scientific notation they are taken back by the next number that is not whole, up to row
         24, and by the next plane.
         """
+        if not self.style.scientific:
+            return {heading: self.style.precision for heading in _FIXED if heading in columns}
         fixed = {}
         filled = [len(ids) > 0 for ids in self._ids]
         next_plane = any(filled[:-1])
@@ -291,7 +293,7 @@ class Assembly:
                 first = 0 if heading == "Circ." and self._unclipped else 1
                 later = columns[heading][first:24]
                 whole = np.isnan(later) | (later == np.trunc(later)) & (np.abs(later) < 2.0**31)
-                if not self.style.scientific or (whole.all() and not next_plane):
+                if whole.all() and not next_plane:
                     fixed[heading] = self.style.precision
         return fixed
 

@@ -27,6 +27,7 @@ def timed(name: str, job: Callable[[], object], *, repeat: int = 3, warm: int = 
     """Run `job` a few times; the smallest wall and CPU seconds count."""
     for _ in range(warm):
         job()
+    time.sleep(0.5)  # a peer's own threads, such as Java's compiler, come to rest
     walls, cpus = [], []
     for _ in range(repeat):
         gc.collect()

@@ -73,6 +73,7 @@ MODULES: tuple[str, ...] = (
     "raster",
     "hdf5",
     "omezarr",
+    "nifti",
     "csv",
     "parquet",
     "xlsx",

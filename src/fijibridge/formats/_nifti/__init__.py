@@ -1,0 +1,1 @@
+"""Parts of the NIfTI format: the header."""

@@ -264,7 +264,7 @@ def _format(kind: Kind) -> Format:
         return head.startswith(kind.magic)
 
     def check_labels(largest: int, /) -> None:
-        top = 65535 if "uint16" in kind.dtypes else 255
+        top = kind.label_max
         if largest > top:
             raise UnsupportedError(
                 f"{kind.title} holds labels up to {top}; the image has the label {largest}.",

@@ -45,9 +45,22 @@ class Kind:
     magic: tuple[bytes, ...]
     dtypes: frozenset[str]
     channels: frozenset[int]
-    extension: str
+    extension: str = ""
+    #: Makes a file of a plane (y, x) or (y, x, c); None = Pillow does.
+    encode: Callable[[np.ndarray], bytes] | None = None
     lossy: bool = False
     longest: int = 2**31 - 1
+
+    def label_dtype(self, largest: int) -> np.dtype[Any]:
+        """Return the smallest integer type of a pixel for labels up to `largest`, if there is."""
+        held = sorted((np.iinfo(d).max, d) for d in self.dtypes if np.dtype(d).kind in "iu")
+        return np.dtype(next((d for top, d in held if top >= largest), held[-1][1]))
+
+    @property
+    def label_max(self) -> int:
+        """The largest label; 0 where pixels are no integers."""
+        held = [np.iinfo(d).max for d in self.dtypes if np.dtype(d).kind in "iu"]
+        return int(max(held, default=0))
 
 
 PNG = Kind(
@@ -109,16 +122,16 @@ class PictureSink:
         self._kind = kind
         self._staged = Staged(where.path, overwrite=options.overwrite)
         dtype = spec.dtype
-        if spec.role == "labels":
-            self._top = 65535 if "uint16" in kind.dtypes else 255
-            dtype = np.dtype(np.uint16 if dtype.itemsize > 1 and self._top > 255 else np.uint8)
+        self._top = kind.label_max
+        if spec.role == "labels" and dtype.kind in "iu":
+            dtype = kind.label_dtype(np.iinfo(dtype).max)
         self._data = np.zeros(spec.shape, dtype)
 
     def write(self, region: Region, block: np.ndarray) -> None:
         check_region(region, self._spec.shape, "the picture")
         if block.shape != region.shape:
             raise SettingsError(f"A block of the shape {block.shape} does not fit {region}.")
-        if self._spec.role == "labels" and block.size:
+        if self._spec.role == "labels" and block.size and block.dtype.kind in "iu":
             self._check_labels(int(block.min()), int(block.max()))
         self._data[region.slices] = block
 
@@ -151,6 +164,8 @@ class PictureSink:
 
     def _encoded(self) -> bytes:
         data, kind = self._plane(), self._kind
+        if kind.encode is not None:
+            return kind.encode(data)
         if kind is PNG and data.ndim == 3 and data.dtype == np.uint16:
             from imagecodecs import png_encode
 
@@ -218,6 +233,7 @@ def checker(kind: Kind) -> Callable[[ImageSpec, WriteOptions], None]:
                 f"{kind.title} changes pixel values, so labels would be lost.",
                 "Use .tif, .png, .h5 or .ome.zarr for label images.",
             )
+        usual = "uint8" if "uint8" in kind.dtypes else min(kind.dtypes)
         if not labels and spec.dtype.name not in kind.dtypes:
             raise UnsupportedError(
                 f"{kind.title} cannot hold {spec.dtype} pixels; it holds "
@@ -226,7 +242,7 @@ def checker(kind: Kind) -> Callable[[ImageSpec, WriteOptions], None]:
                 + (
                     "; for a label image say --role labels (role='labels')."
                     if spec.dtype.kind in "iu" and not kind.lossy
-                    else ", or convert the pixels to uint8 first."
+                    else f", or convert the pixels to {usual} first."
                 ),
             )
         if max(axes.size("y"), axes.size("x")) > kind.longest:

@@ -77,6 +77,7 @@ MODULES: tuple[str, ...] = (
     "hdf5",
     "omezarr",
     "nifti",
+    "dicom",
     "csv",
     "parquet",
     "xlsx",

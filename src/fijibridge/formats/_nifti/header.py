@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from fijibridge.errors import FormatError, MissingDependencyError
+from fijibridge.formats._carried import refined, said_of, texts_of
 from fijibridge.model import Axes, Axis, Extra, Valuation
 from fijibridge.model.units import PIXEL, canonical_unit, length_factor
 
@@ -28,7 +29,7 @@ _LENGTHS = {1: "meter", 2: "millimeter", 3: "micrometer"}
 _TIMES = {8: "second", 16: "millisecond", 24: "microsecond"}
 _LABEL, _VECTOR = 1002, 1007
 _COMMENT = 6
-_LARGEST_TEXT, _LARGEST_EXTENSIONS = 2**20, 2**24
+_LARGEST_EXTENSIONS = 2**24
 _STRAIGHT_LINE = 0
 _MILLIMETER = "millimeter"
 
@@ -201,7 +202,6 @@ def _axes(
     step = _number(abs(float(raw["pixdim"][4])))
     start = float(raw["toffset"])
     made = []
-    about = said.get("axes")
     for key, size in zip(keys, shape, strict=True):
         if key == "c":
             made.append(Axis("c", size))
@@ -215,8 +215,7 @@ def _axes(
             unit = length or (_MILLIMETER if placed else PIXEL)
             axis = Axis(key, size, scales[i], unit, origins[i])
             declared = length
-        mine = about.get(key) if isinstance(about, dict) else None
-        made.append(_refined(axis, mine, known=declared is not None))
+        made.append(refined(axis, said, known=declared is not None))
     return Axes(tuple(made)), affine, tuple(doubts)
 
 
@@ -249,23 +248,6 @@ def _number(value: float, *, signed: bool = False) -> float:
     return short if signed or short > 0 else 1.0
 
 
-def _refined(axis: Axis, said: Any, *, known: bool) -> Axis:
-    """Return an axis with the exact numbers of our extension, where they agree with the header."""
-    try:
-        mine = Axis(
-            axis.key, axis.size, float(said["scale"]), str(said["unit"]), float(said["origin"])
-        )
-    except (TypeError, KeyError, ValueError, OverflowError):
-        return axis
-    factor = length_factor(mine.unit, axis.unit) if known else 1.0
-    if factor is None or not math.isclose(mine.scale * factor, axis.scale, rel_tol=1e-5):
-        return axis
-    near = 1e-5 * abs(axis.origin) + 1e-4 * axis.scale
-    if not abs(mine.origin * factor - axis.origin) <= near:
-        mine = replace(mine, origin=axis.origin / factor)
-    return mine
-
-
 def _extra(
     raw: Any,
     said: Mapping[str, Any],
@@ -292,18 +274,14 @@ def _extra(
     if text:
         other["descrip"] = text
     low, high = float(raw["cal_min"]), float(raw["cal_max"])
-    properties = said.get("properties")
-    names = said.get("channel_names")
-    info = said.get("info")
+    names, info, properties = texts_of(said)
     return Extra(
         rgb=colours,
         valuation=valuation,
         display_ranges=((low, high),) if math.isfinite(low) and low < high < math.inf else (),
-        channel_names=tuple(map(str, names)) if isinstance(names, list) else (),
-        info=info if isinstance(info, str) else "\n".join(comments),
-        properties=MappingProxyType(
-            {str(k): str(v) for k, v in properties.items()} if isinstance(properties, dict) else {}
-        ),
+        channel_names=names,
+        info=info or "\n".join(comments),
+        properties=MappingProxyType(properties),
         other=MappingProxyType({"nifti": MappingProxyType(other)} if other else {}),
     )
 
@@ -387,20 +365,6 @@ def _time(axis: Axis) -> tuple[int, float, float]:
 
 def _extension(spec: ImageSpec) -> bytes:
     """Return the comment extension with what the header cannot hold."""
-    extra = spec.extra
-    said: dict[str, Any] = {
-        "axes": {
-            a.key: {"scale": a.scale, "unit": a.unit, "origin": a.origin}
-            for a in spec.axes
-            if a.key != "c"
-        }
-    }
-    if extra.channel_names:
-        said["channel_names"] = list(extra.channel_names)
-    if extra.properties:
-        said["properties"] = dict(extra.properties)
-    if extra.info and len(extra.info) < _LARGEST_TEXT:
-        said["info"] = extra.info
-    text = json.dumps({"fijibridge": said}).encode()
+    text = json.dumps({"fijibridge": said_of(spec)}).encode()
     size = -(-(8 + len(text)) // 16) * 16
     return struct.pack("<ii", size, _COMMENT) + text.ljust(size - 8, b"\0")

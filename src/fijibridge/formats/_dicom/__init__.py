@@ -1,0 +1,1 @@
+"""Parts of the DICOM format: what files say, and what ours say."""

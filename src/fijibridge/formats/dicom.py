@@ -1,0 +1,215 @@
+"""DICOM (``.dcm``): grey volumes in one multi-frame file, through pydicom.
+
+Written are uint8 and uint16 as Multi-frame Grayscale Byte or Word Secondary Capture, plane by
+plane: frame 1 is z = 0, and its position grows along z. Lengths are millimeters in
+``PixelSpacing``, ``SpacingBetweenSlices`` and the frames' positions; exact scales, units and texts
+go along in a private element. Label images are written as grey values up to 65535 with that
+element saying so, not as a DICOM Segmentation object.
+
+Read are files of one or many frames, grey or RGB, mapped where the pixels are not packed. Frames
+stay in the order of the file, whichever way they lie in the patient; geometry that is not upright
+is kept in ``extra.other["dicom"]``. Rescale slope and intercept become the image's `Valuation`.
+Segmentation objects of bits (one frame a segment) are refused. A file of over 4 GB is impossible.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fijibridge.errors import FijiBridgeError, SettingsError, UnsupportedError
+from fijibridge.formats._blocks import BlockWriter
+from fijibridge.formats._dicom.read import pydicom_module, read_file
+from fijibridge.formats._dicom.write import header_bytes, stored_dtype
+from fijibridge.formats._format import Finding, Format, ReadOptions, WriteOptions
+from fijibridge.formats._image_info import describe_spec
+from fijibridge.formats._lazy import LazySource, check_no_level
+from fijibridge.formats._target import Staged, target_errors
+from fijibridge.formats._tiff.arrays import MappedArray, WholeArray
+from fijibridge.formats._tiff.axes import rename_axes
+from fijibridge.model import ImageSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from fijibridge.formats._location import Location
+    from fijibridge.model import ImageSink, ImageSource, Region
+
+__all__ = ["FORMAT"]
+
+DTYPES = frozenset({"uint8", "uint16"})
+_LARGEST_LABEL = 65535
+_MAGIC, _MAGIC_AT = b"DICM", 128
+_LONGEST_SIDE, _MOST_BYTES = 65535, 2**32 - 2
+
+
+def _sniff(path: Path, head: bytes, /) -> bool:
+    if len(head) < _MAGIC_AT + 4:  # too short to say it itself
+        return path.suffix.lower() == ".dcm"
+    return head[_MAGIC_AT : _MAGIC_AT + 4] == _MAGIC
+
+
+# ---------------------------------------------------------------------------------------- reading
+
+
+def _loader(path: Path, shape: tuple[int, ...]) -> Callable[[], np.ndarray]:
+    def load() -> np.ndarray:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return np.asarray(pydicom_module().dcmread(path).pixel_array).reshape(shape)
+
+    return load
+
+
+def _no_guard(nbytes: int) -> None:
+    """Sizes were checked when the file was opened."""
+    del nbytes
+
+
+def _open(where: Location, options: ReadOptions, /) -> ImageSource:
+    what = repr(str(where))
+    if where.inner:
+        raise SettingsError(f"{str(where.path)!r} holds one image, nothing called {where.inner!r}.")
+    check_no_level(options.level, what)
+    file = read_file(where.path)
+    axes = file.axes if options.axes is None else rename_axes(file.axes, options.axes)
+    spec = ImageSpec(
+        axes=axes,
+        dtype=file.dtype.newbyteorder("="),
+        role=options.role or file.role,
+        name=where.path.name,
+        extra=file.extra,
+    )
+    if file.begin is None:
+        array = WholeArray(_loader(where.path, axes.shape))
+        return LazySource(spec, array, what, close=lambda: None, guard=_no_guard)
+    mapped = MappedArray(where.path, file.dtype, file.begin, axes.shape)
+    return LazySource(spec, mapped, what, close=mapped.close, guard=_no_guard)
+
+
+# ---------------------------------------------------------------------------------------- writing
+
+
+def _check(spec: ImageSpec, options: WriteOptions, /) -> None:
+    del options
+    axes, hint = spec.axes, "Use .nii, .tif, .h5 or .ome.zarr, or take a part."
+    if "y" not in axes or "x" not in axes or 0 in spec.shape or axes.size("t") * axes.size("c") > 1:
+        sizes = ", ".join(f"{a.key} of {a.size}" for a in axes)
+        raise UnsupportedError(f"A DICOM file holds a grey volume; the image has {sizes}.", hint)
+    labels = spec.role == "labels" and spec.dtype.kind in "iu"
+    if spec.dtype.name not in DTYPES and not labels:
+        raise UnsupportedError(
+            f"DICOM cannot hold {spec.dtype} pixels; it holds uint8 and uint16.",
+            "Convert them first (--export_dtype uint16).",
+        )
+    nbytes = math.prod(spec.shape) * stored_dtype(spec).itemsize
+    if max(axes.size("y"), axes.size("x")) > _LONGEST_SIDE or nbytes > _MOST_BYTES:
+        raise UnsupportedError(
+            f"DICOM holds at most 4 GB and {_LONGEST_SIDE} pixels a side; the image has the shape "
+            f"{spec.shape}.",
+            hint,
+        )
+
+
+def _check_labels(largest: int, /) -> None:
+    if largest > _LARGEST_LABEL:
+        raise UnsupportedError(
+            f"DICOM holds labels up to {_LARGEST_LABEL}; the image has the label {largest}.",
+            "Use .nii, .tif, .h5 or .ome.zarr.",
+        )
+
+
+class _DicomSink:
+    """Pixels written block by block behind a header that is known from the start."""
+
+    def __init__(self, where: Location, spec: ImageSpec, options: WriteOptions) -> None:
+        self._spec = spec
+        self._staged = Staged(where.path, overwrite=options.overwrite)
+        self._blocks: BlockWriter | None = None
+        try:
+            head = header_bytes(spec)
+            with target_errors(where.path):
+                self._staged.path.write_bytes(head)
+                order = "".join(key for key in "tczyx" if key in spec.axes)
+                path = self._staged.path
+                self._blocks = BlockWriter(path, len(head), spec, order, stored_dtype(spec))
+                if self._blocks.nbytes % 2:
+                    self._blocks.put_bytes(len(head) + self._blocks.nbytes, b"\0")
+        except BaseException:
+            self.abort()
+            raise
+
+    def write(self, region: Region, block: np.ndarray) -> None:
+        assert self._blocks is not None  # noqa: S101  # made in __init__
+        self._blocks.check(region, block)
+        if not np.can_cast(block.dtype, self._spec.dtype, "same_kind"):
+            raise SettingsError(
+                f"The block holds {block.dtype} pixels, the image {self._spec.dtype} ones."
+            )
+        if self._spec.role == "labels" and block.size:
+            if int(block.min()) < 0:
+                raise SettingsError(f"Labels must be 0 or more; the block holds {block.min()}.")
+            _check_labels(int(block.max()))
+        with target_errors(self._staged.target):
+            self._blocks.write(region, block)
+
+    def commit(self) -> None:
+        try:
+            with target_errors(self._staged.target):
+                if self._blocks is not None:
+                    self._blocks.close()
+            self._staged.commit()
+        except BaseException:
+            self.abort()
+            raise
+
+    def abort(self) -> None:
+        if self._blocks is not None:
+            self._blocks.close()
+        self._staged.abort()
+
+
+def _create(where: Location, spec: ImageSpec, options: WriteOptions, /) -> ImageSink:
+    _check(spec, options)
+    if where.inner:
+        raise SettingsError(f"{str(where.path)!r} holds one image, nothing called {where.inner!r}.")
+    return _DicomSink(where, spec, options)
+
+
+def _describe(where: Location, /) -> dict[str, Any]:
+    spec = _open(where, ReadOptions()).spec
+    return {
+        "format": "DICOM",
+        **describe_spec(spec),
+        "dicom": dict(spec.extra.other.get("dicom", {})),
+    }
+
+
+def _validate(where: Location, /) -> list[Finding]:
+    try:
+        file = read_file(where.path)
+    except FijiBridgeError as error:
+        return [Finding("error", str(error))]
+    if file.extra.other:
+        return [Finding("note", "The volume is turned; its geometry is kept beside the pixels.")]
+    return []
+
+
+FORMAT = Format(
+    name="dicom",
+    suffixes=(".dcm",),
+    title="DICOM multi-frame image",
+    sniff=_sniff,
+    open_image=_open,
+    create_image=_create,
+    check_image=_check,
+    check_label_max=_check_labels,
+    describe=_describe,
+    validate=_validate,
+    dtypes=DTYPES,
+    extra="medical",
+)

@@ -1,0 +1,1 @@
+"""Parts of the N5 format: blocks, attributes, writing."""

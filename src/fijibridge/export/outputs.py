@@ -8,7 +8,7 @@ stretches the values to the whole range unasked); ``blockwise hdf5`` is ordinary
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -43,6 +43,8 @@ class Output:
         Codec name of the shelf's format.
     sequence
         One file for each sample of the first axis.
+    levels
+        How many levels a pyramid has; None = as many as it needs.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Output:
     kind: Kind
     compression: str | None = None
     sequence: bool = False
+    levels: int | None = None
 
     @property
     def inner(self) -> bool:
@@ -86,6 +89,9 @@ def _outputs() -> dict[str, Output]:
         Output(name="multipage tiff", shelf="ome-tiff", suffixes=_OME_TIFF, kind="tiff"),
         Output(name="imagej tiff", shelf="imagej tiff", suffixes=(".tif", ".tiff"), kind="tiff"),
         Output(name="multi-scale OME-Zarr", shelf="ome-zarr", suffixes=_ZARR, kind="zarr"),
+        Output(
+            name="single-scale OME-Zarr", shelf="ome-zarr", suffixes=_ZARR, kind="zarr", levels=1
+        ),
     ]
     singles = [
         Output(name=name, shelf=shelf, suffixes=(f".{name}",), kind="plane")
@@ -118,7 +124,7 @@ def _outputs() -> dict[str, Output]:
 OUTPUTS = _outputs()
 #: ilastik's formats that nothing here writes.
 _ELSEWHERE = frozenset(
-    {"n5", "compressed n5", "dvid", "single-scale ome-zarr"}
+    {"n5", "compressed n5", "dvid"}
     | {f"{name}{more}" for name in ("hdr", "ras", "xv") for more in ("", " sequence")}
 )
 #: What a suffix means where no format is named.
@@ -170,7 +176,8 @@ def output_for_suffix(pattern: str) -> Output | None:
         return None
     found = OUTPUTS[_BY_SUFFIX[suffix.lower()]]
     if has_slice_index(pattern):
-        return OUTPUTS.get(f"{found.name} sequence".lower(), OUTPUTS["multipage tiff sequence"])
+        names = (f"{suffix.lower()[1:]} sequence", f"{found.name.lower()} sequence")
+        return next((OUTPUTS[name] for name in names if name in OUTPUTS), found)
     return found
 
 
@@ -186,13 +193,13 @@ def shelf_format(output: Output) -> Format:
     return next(fmt for fmt in all_formats() if fmt.name == output.shelf)
 
 
-def fit_steps(output: Output, spec: ImageSpec) -> list[Step]:
+def fit_steps(output: Output, spec: ImageSpec, *, exact: bool) -> list[Step]:
     """Return the steps that make an image what the format holds: its axes, its pixel type.
 
-    What comes out is what is then found on disk.
+    What comes out is what is then found on disk. ``exact`` is ilastik's layout.
     """
     steps: list[Step] = []
-    order = _order(output, spec)
+    order = "tczyx" if exact and output.kind == "zarr" else _order(output, spec)
     if order != spec.axes.keys:
         steps.append(Transpose(spec.axes.keys, order))
     if output.kind == "plane":
@@ -211,7 +218,7 @@ def fit_steps(output: Output, spec: ImageSpec) -> list[Step]:
     return steps
 
 
-def _unsigned(dtype: np.dtype) -> Step:
+def _unsigned(dtype: np.dtype[Any]) -> Step:
     return Convert(np.dtype(f"u{dtype.itemsize}"))
 
 

@@ -5,7 +5,7 @@ being written: an empty cut-out and a stop below 0 are errors; a start below 0 a
 image are clipped with a warning, as ilastik does; a stop of 0 is empty (ilastik takes it for the
 end, as ``compat`` does); dropping an axis of more than one sample, a volume in a picture format,
 a sequence without ``{slice_index}`` (or with fewer axes than it needs), a name with
-``{slice_index}`` that is no sequence are errors.
+``{slice_index}`` that is no sequence, and a name inside another file are errors.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,8 +26,10 @@ from fijibridge.export.naming import (
     slice_names,
     strip_suffix,
 )
-from fijibridge.export.steps import Convert, Renormalize, Subregion, Transpose, describe_all
-from fijibridge.formats import WriteOptions
+from fijibridge.export.pyramid import with_levels
+from fijibridge.export.steps import Subregion, Transpose, describe_all
+from fijibridge.export.values import value_steps, value_warnings
+from fijibridge.formats import Location, WriteOptions
 from fijibridge.model import Region
 
 if TYPE_CHECKING:
@@ -94,29 +96,40 @@ class ExportPlan:
         return self.output.nbytes * len(self.files)
 
     @property
-    def lines(self) -> list[str]:
-        """What a dry run prints."""
+    def memory(self) -> int:
+        """Bytes that blocks in flight take at most, as far as one chunk each fits them."""
+        return min(self.settings.memory, self.source.nbytes + 24 * self.nbytes)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What a dry run prints and a report holds; JSON values."""
         spec = self.output
-        out = [
-            f"shape    {spec.shape}",
-            f"axes     {spec.axes.keys}",
-            f"dtype    {spec.dtype}",
-            f"format   {self.format.name}",
-        ]
+        out: dict[str, Any] = {
+            "format": self.format.name,
+            "shape": list(spec.shape),
+            "axes": spec.axes.keys,
+            "dtype": str(spec.dtype),
+            "count": len(self.files),
+            "bytes": self.nbytes,
+            "memory": self.memory,
+        }
         if spec.extra.drange is not None:
-            out.append(f"range    {spec.extra.drange[0]} to {spec.extra.drange[1]}")
+            out["range"] = list(spec.extra.drange)
         if self.sequence_axis:
-            out.append(f"files    {len(self.files)} along {self.sequence_axis}")
-        out.append(f"bytes    {self.nbytes}")
-        out += [f"level    {axes.shape}" for axes in self.levels]
-        out += [f"warning: {text}" for text in self.warnings]
+            out["along"] = self.sequence_axis
+        if self.levels:
+            out["levels"] = [list(axes.shape) for axes in self.levels]
         return out
 
     @property
     def levels(self) -> tuple[Axes, ...]:
-        """Axes of every scale of a pyramid; empty for other formats and matched pyramids."""
-        if self.format.kind != "zarr" or self.output.scales:
+        """Axes of every scale of a pyramid; empty for other formats."""
+        if self.format.kind != "zarr":
             return ()
+        if self.format.levels == 1:
+            return (self.output.axes,)
+        if len(self.output.scales) > 1 or self.settings.exact:
+            return tuple(level.axes for level in self.output.scales)
         from fijibridge.model.scaling import level_axes
 
         return level_axes(self.output.axes)
@@ -187,73 +200,6 @@ def _by_position(
     return start, stop
 
 
-def _value_steps(spec: ImageSpec, settings: ExportSettings) -> list[Step]:
-    dtype = spec.dtype if settings.export_dtype is None else np.dtype(settings.export_dtype)
-    given, wanted = settings.pipeline_result_drange, settings.export_drange
-    if given is not None and wanted is not None:
-        return [Renormalize(given, wanted, dtype, settings.exact)]
-    if dtype != spec.dtype:
-        return [Convert(dtype, settings.exact)]
-    return []
-
-
-def _value_warnings(spec: ImageSpec, settings: ExportSettings) -> list[str]:
-    """Warn of results that nobody can use, as far as the ranges tell."""
-    dtype = spec.dtype if settings.export_dtype is None else np.dtype(settings.export_dtype)
-    given, wanted = settings.pipeline_result_drange, settings.export_drange
-    if given is not None and wanted is None:
-        return ["pipeline_result_drange does nothing without export_drange."]
-    known = spec.extra.drange
-    if given is not None and wanted is not None:
-        return _range_warnings(known, given, wanted, dtype)
-    if dtype.kind not in "iu" or dtype == spec.dtype:
-        return []
-    info = np.iinfo(dtype)
-    unit = spec.role == "probabilities" or (known is not None and max(map(abs, known)) <= 1)
-    if spec.dtype.kind == "f" and unit:
-        return [
-            (
-                f"The values lie between 0 and 1; as {dtype} they become 0 and 1. Renormalise: "
-                f'--pipeline_result_drange "(0.0,1.0)" --export_drange "(0,{info.max})".'
-            )
-        ]
-    if known is not None and (known[0] < info.min or known[1] > info.max):
-        return [
-            (
-                f"The values go from {known[0]} to {known[1]}; {dtype} holds {info.min} to "
-                f"{info.max}, so the others saturate."
-            )
-        ]
-    return []
-
-
-def _range_warnings(
-    known: tuple[float, float] | None,
-    given: tuple[float, float],
-    wanted: tuple[float, float],
-    dtype: np.dtype,
-) -> list[str]:
-    out = []
-    if given[0] == given[1]:
-        out.append(
-            f"pipeline_result_drange {given} has no length: every pixel becomes {wanted[0]}."
-        )
-    elif wanted[0] == wanted[1]:
-        out.append(f"export_drange {wanted} has no length: every pixel becomes {wanted[0]}.")
-    elif known is not None and (known[1] < min(given) or known[0] > max(given)):
-        out.append(f"No value lies in {given}: the data range is {known}.")
-    if dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        if min(wanted) < info.min or max(wanted) > info.max:
-            out.append(
-                f"export_drange {wanted} is more than {dtype} holds, {info.min} to {info.max}: "
-                "values saturate."
-            )
-        elif 0 < abs(wanted[1] - wanted[0]) < 2:
-            out.append(f"export_drange {wanted} leaves two values in {dtype}.")
-    return out
-
-
 def make_plan(spec: ImageSpec, name: InputName, settings: ExportSettings) -> ExportPlan:
     """Return the plan of one export; nothing is read or written.
 
@@ -273,21 +219,22 @@ def make_plan(spec: ImageSpec, name: InputName, settings: ExportSettings) -> Exp
     region, warnings = resolve_cutout(spec, settings.cutout_subregion, exact=settings.exact)
     steps: list[Step] = [Subregion(region)]
     cut = steps[0].describe(spec)
-    steps += _value_steps(cut, settings)
+    steps += value_steps(cut, settings)
     order = settings.output_axis_order or spec.axes.keys
     if order != spec.axes.keys:
         steps.append(Transpose(spec.axes.keys, order))
     exported = describe_all(steps, spec)
-    if region != Region.whole(spec.shape) and exported.scales:
-        exported = replace(exported, scales=())
     axis = _sequence_axis(output, exported) if output.sequence else ""
     one = _slice_spec(exported, axis)
-    fit = _outputs.fit_steps(output, one)
+    fit = _outputs.fit_steps(output, one, exact=settings.exact)
     found = describe_all(fit, one)
+    found = with_levels(found, output, spec, region, exact=settings.exact)
     options = WriteOptions(
         overwrite=settings.overwrite,
         compression=output.compression,
         downscale=settings.downscale if output.kind == "zarr" else None,
+        levels=output.levels,
+        layout="ilastik" if settings.exact and output.kind == "zarr" else "",
     )
     shelf = _outputs.shelf_format(output)
     if shelf.check_image is not None:
@@ -305,7 +252,7 @@ def make_plan(spec: ImageSpec, name: InputName, settings: ExportSettings) -> Exp
         files=_files(output, spec, region, exported, axis, name, settings),
         sequence_axis=axis,
         options=options,
-        warnings=(*warnings, *_value_warnings(cut, settings)),
+        warnings=(*warnings, *value_warnings(cut, settings)),
     )
 
 
@@ -389,6 +336,7 @@ def _files(
 
     path, suffix = _split(filled, output, settings)
     path = os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  # links are kept
+    _check_no_file_above(path + suffix, output)
     if output.inner:
         inner = filled(settings.output_internal_path).strip("/")
         if not inner:
@@ -402,6 +350,17 @@ def _files(
     if len(set(names)) != count:
         raise SettingsError(f"The slices of {path + suffix!r} would have one name.")
     return tuple(names)
+
+
+def _check_no_file_above(path: str, output: Output) -> None:
+    """Raise SettingsError when a name goes on inside a file; only Zarr stores hold images so."""
+    where = Location.parse(path)
+    store = output.kind == "zarr" and where.path.suffix.lower() == ".zarr"
+    if where.inner and not store:
+        raise SettingsError(
+            f"The name {path!r} goes on inside {where.path.name!r}, which {output.name} cannot.",
+            "Name a file; the place inside HDF5 files is --output_internal_path.",
+        )
 
 
 def _split(

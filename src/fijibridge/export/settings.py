@@ -3,7 +3,8 @@
 Decisions where ilastik is silent or wrong: lists and ranges are read as ilastik reads them, but a
 setting that would have no effect (``pipeline_result_drange`` alone) is an error, except under
 ``compat="ilastik"``, where it is a warning. An axis order that names a letter twice is refused
-here, not while the file is being written.
+here, not while the file is being written. Pixel types are ilastik's eight: what shows images takes
+no 64-bit integers; a source that has them keeps them.
 """
 
 from __future__ import annotations
@@ -35,11 +36,7 @@ __all__ = [
     "parse_pair",
 ]
 
-#: ilastik's eight, and those that its writers know too.
-DTYPES = (
-    *("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64"),
-    *("uint64", "int64"),
-)
+DTYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
 _NAMED = re.compile(r"\s*([a-z])\s*=\s*(-?\d*)\s*:\s*(-?\d*)\s*", re.IGNORECASE)
 _EXAMPLE = '"[(0,0,0),(10,None,None)]" or "z=0:10,y=:100"'
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 import os
 import re
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,6 @@ __all__ = ["AsIlastik", "Stack", "input_name", "matches", "open_source"]
 
 #: What ilastik takes arrays without axes for.
 _GUESS = {1: "x", 2: "yx", 3: "zyx", 4: "zyxc", 5: "tzyxc"}
-_OPEN_FILES = 8
 
 
 def _natural(path: str) -> list[tuple[int, int, str]]:
@@ -117,7 +115,7 @@ def _open(value: Any, settings: ExportSettings) -> ImageSource:
         files = matches(_local(value), exact=settings.exact)
         if len(files) > 1:
             return Stack(files, settings)
-        return open_image(files[0], axes=settings.input_axes, role=settings.role)
+        return _file(files[0], settings)
     if isinstance(value, ImageSource):
         return value
     shape = getattr(value, "shape", None)
@@ -128,6 +126,16 @@ def _open(value: Any, settings: ExportSettings) -> ImageSource:
         )
     keys = settings.input_axes or _guessed(tuple(shape))
     return Image.from_array(value, keys, role=settings.role or "intensity")
+
+
+def _file(path: str, settings: ExportSettings) -> ImageSource:
+    """Open a file; of a pyramid without a level's name ilastik takes the smallest."""
+    source = open_image(path, axes=settings.input_axes, role=settings.role)
+    names = [level.name for level in source.spec.scales]
+    if not settings.exact or len(names) < 2 or path.rstrip("/").rpartition("/")[2] in names:
+        return source
+    source.close()
+    return open_image(path, axes=settings.input_axes, role=settings.role, level=names[-1])
 
 
 def _guessed(shape: tuple[int, ...]) -> str:
@@ -152,12 +160,11 @@ class Stack:
     def __init__(self, files: list[str], settings: ExportSettings) -> None:
         self._files = files
         self._settings = settings
-        self._open: dict[int, ImageSource] = {}
-        self._lock = threading.Lock()
-        first = self._source(0).spec
+        source = self._open(0)
+        source.close()
+        first = source.spec
         along = settings.stack_along
         if len(along) != 1 or first.axes.size(along) != 1:
-            self.close()
             raise FormatError(
                 f"The files have {first.axes.size(along[:1])} samples along {along!r} already.",
                 "Name one free axis with --stack_along, or export the files one by one (--each).",
@@ -184,32 +191,27 @@ class Stack:
         """One file a block."""
         return (1, *self._spec.shape[1:])
 
-    def _source(self, i: int) -> ImageSource:
-        with self._lock:
-            if i in self._open:
-                return self._open[i]
-        source = open_image(
-            self._files[i], axes=self._settings.input_axes, role=self._settings.role
-        )
-        if i:
+    def _open(self, i: int) -> ImageSource:
+        return open_image(self._files[i], axes=self._settings.input_axes, role=self._settings.role)
+
+    def _read_file(self, i: int, box: Region) -> np.ndarray:
+        source = self._open(i)
+        try:
             first, mine = self._file_spec, source.spec
             if (mine.axes.keys, mine.shape, mine.dtype) != (
                 first.axes.keys,
                 first.shape,
                 first.dtype,
             ):
-                source.close()
                 raise FormatError(
                     f"{self._files[i]!r} is {mine.axes.keys} {mine.shape} {mine.dtype}, "
                     f"{self._files[0]!r} is {first.axes.keys} {first.shape} {first.dtype}; "
                     "a stack has one size and type.",
                     "Use --each to take every match as its own input.",
                 )
-        with self._lock:
-            if len(self._open) >= _OPEN_FILES:  # dropped ones are closed when nobody reads them
-                self._open.pop(next(iter(self._open)))
-            self._open[i] = source
-        return source
+            return source.read(box)
+        finally:
+            source.close()
 
     def read(self, region: Region) -> np.ndarray:
         out = np.empty(region.shape, self._spec.dtype)
@@ -222,14 +224,12 @@ class Stack:
         box = Region(tuple(a for a, _ in pairs), tuple(b for _, b in pairs))
         along = self._settings.stack_along
         for place, i in enumerate(range(region.start[0], region.stop[0])):
-            data = self._source(i).read(box)
+            data = self._read_file(i, box)
             out[place] = data.take(0, axis=keys.index(along)) if along in keys else data
         return out
 
     def close(self) -> None:
-        for source in self._open.values():
-            source.close()
-        self._open.clear()
+        """Files are open only while they are read."""
 
 
 class AsIlastik:

@@ -50,7 +50,7 @@ class Tally:
 
     saturated: int = 0
     nans: int = 0
-    _lock: Any = field(default_factory=threading.Lock, repr=False)
+    _lock: Any = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def add(self, *, saturated: int = 0, nans: int = 0) -> None:
         """Count."""

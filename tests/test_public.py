@@ -15,7 +15,7 @@ PROMISED = (
     *("read_image", "open_image", "read_labels", "read_table", "read_rois"),
     *("write_image", "write_labels", "write_table", "write_rois"),
     *("Image", "LabelImage", "ResultsTable", "RoiSet", "Roi", "Position", "Axes", "Region"),
-    *("analyze_particles", "labels_to_rois", "rois_to_labels", "measure", "start_fiji"),
+    *("analyze_particles", "labels_to_rois", "rois_to_labels", "measure", "export", "start_fiji"),
     *("FijiBridgeError", "SettingsError", "FormatError", "UnsupportedError", "BridgeError"),
     "MissingDependencyError",
 )
@@ -47,6 +47,13 @@ def test_measure_is_a_function_and_a_room():
     assert fb.measure is room
     assert fb.measure.regions is regions
     assert fb.measure(labels, measurements="area")["Area"].tolist() == before.tolist() == [2, 1]
+
+
+def test_export_is_a_function_and_a_room(tmp_path):
+    room = importlib.import_module("fijibridge.export")
+    assert fb.export is room
+    report = fb.export(np.eye(3, dtype=np.uint8), output_filename_format=f"{tmp_path}/a.npy")
+    assert report.outputs == (f"{tmp_path}/a.npy",)
 
 
 def test_labels_to_rois_and_back_from_arrays(tmp_path):

@@ -60,12 +60,15 @@ _NAMES = {
     "start_fiji": "bridge.gateway",
 }
 
-__all__ = ["__version__", *_NAMES, "measure"]  # noqa: PLE0604  # all of them are str
+#: Rooms that are functions too: name -> where the function is.
+_ROOMS = {"measure": "ops.api", "export": "ops.export"}
+
+__all__ = ["__version__", *_NAMES, *_ROOMS]  # noqa: PLE0604  # all of them are str
 
 
 def __getattr__(name: str) -> Any:
-    if name == "measure":
-        return importlib.import_module(f"{__name__}.measure")
+    if name in _ROOMS:
+        return importlib.import_module(f"{__name__}.{name}")
     module = _NAMES.get(name)
     if module is None:
         raise AttributeError(f"module 'fijibridge' has no attribute {name!r}")
@@ -77,18 +80,19 @@ def __dir__() -> list[str]:
 
 
 class _Room(types.ModuleType):
-    """The room ``fijibridge.measure``, also the function ``fb.measure(objects, image)``."""
+    """A room that is a function too: ``fb.measure(objects, image)``, ``fb.export(image)``."""
 
-    def __call__(self, objects: Any, image: Any = None, **settings: Any) -> Any:
-        """Measure existing objects, one row each; see `fijibridge.ops.api.measure`."""
-        api = importlib.import_module("fijibridge.ops.api")
-        return api.measure(objects, image, **settings)
+    def __call__(self, *values: Any, **settings: Any) -> Any:
+        """Do what the function of this name does; see `fijibridge.ops`."""
+        name = self.__name__.rpartition(".")[2]
+        home = importlib.import_module(f"{__package__}.{_ROOMS[name]}")
+        return getattr(home, name)(*values, **settings)
 
 
 class _Package(types.ModuleType):
     # importing the room sets it as an attribute here and would hide the function of its name
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "measure" and isinstance(value, types.ModuleType):
+        if name in _ROOMS and isinstance(value, types.ModuleType):
             value.__class__ = _Room
         super().__setattr__(name, value)
 

@@ -51,6 +51,10 @@ class WriteOptions:
         Chunk shape in the order of the axes; None = the format's choice.
     downscale
         Interpolation of pyramids; None = by role.
+    levels
+        How many levels a pyramid has at most; None = the format's choice.
+    layout
+        ``ilastik``: an OME-Zarr as ilastik's exporter writes it.
     """
 
     overwrite: bool = False
@@ -59,6 +63,8 @@ class WriteOptions:
     version: str | None = None
     chunks: tuple[int, ...] | None = None
     downscale: Literal["linear", "mean", "nearest"] | None = None
+    levels: int | None = None
+    layout: Literal["", "ilastik"] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fijibridge.formats._format import Format
 from fijibridge.formats._zarr.check import describe, validate
+from fijibridge.formats._zarr.ilastik import SCALED_AXES, IlastikZarrSink, ilastik_levels
 from fijibridge.formats._zarr.open import open_location
 from fijibridge.formats._zarr.store import MARKERS, is_marked
 from fijibridge.formats._zarr.write import DTYPES, ZarrSink, check_image
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
     from fijibridge.formats._location import Location
     from fijibridge.model import ImageSink, ImageSource, ImageSpec
 
-__all__ = ["FORMAT", "create_image", "describe", "open_image", "validate"]
+__all__ = [
+    "FORMAT",
+    "SCALED_AXES",
+    "create_image",
+    "describe",
+    "ilastik_levels",
+    "open_image",
+    "validate",
+]
 
 
 def sniff(path: Path, head: bytes) -> bool:
@@ -53,6 +62,9 @@ def open_image(where: Location, options: ReadOptions) -> ImageSource:
 
 def create_image(where: Location, spec: ImageSpec, options: WriteOptions) -> ImageSink:
     """Start an image group with all its levels; ``labels/NAME`` is added to the image above."""
+    if options.layout == "ilastik":
+        check_image(spec, options)
+        return IlastikZarrSink(where, spec, options)
     return ZarrSink(where, spec, options)
 
 

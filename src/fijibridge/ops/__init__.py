@@ -37,6 +37,7 @@ OPERATIONS: tuple[str, ...] = (
     "particles",
     "convert",
     "measure",
+    "export",
     "run",
     "info",
     "validate",

@@ -89,6 +89,8 @@ class Job:
         The targets were made by an earlier run of the same job and may be replaced (`demo`).
     after
         Needs the reports of all earlier jobs (a combined table).
+    planned
+        What is known before anything is read, for ``--dry-run``.
     """
 
     title: str
@@ -99,6 +101,7 @@ class Job:
     settings: Any = None
     replaces: bool = False
     after: bool = False
+    planned: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

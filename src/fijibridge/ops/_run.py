@@ -213,7 +213,8 @@ def _planned(operation: Operation, plan: Plan, todo: list[Job], skipped: list[st
     for job in todo:
         lines = [f"{job.title}: would write"] if job.targets else [f"{job.title}: writes nothing"]
         lines += [f"  {what:8} {path}" for what, path in job.targets.items()]
-        data = {"sources": list(job.sources), "targets": dict(job.targets)}
+        lines += [f"  {what:8} {value}" for what, value in job.planned.items()]
+        data = {**job.planned, "sources": list(job.sources), "targets": dict(job.targets)}
         jobs[job.title] = JobReport(line="\n".join(lines), data=data)
     outputs = tuple(path for job in todo for path in job.targets.values())
     return Report(

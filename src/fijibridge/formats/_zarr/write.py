@@ -129,7 +129,7 @@ class ZarrSink:
         keys = [k for k in ORDER if k in spec.axes]
         self._order = [spec.axes.keys.index(k) for k in keys]
         axes = _where_the_image_lies(spec.axes.reorder("".join(keys)), self._target.image_axes)
-        self._levels = _level_plan(axes, spec, self._target)
+        self._levels = _level_plan(axes, spec, self._target)[: options.levels]
         chunk = chunk_shape(axes)
         if options.chunks is not None:
             chunk = tuple(min(options.chunks[i], spec.shape[i]) for i in self._order)

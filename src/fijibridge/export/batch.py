@@ -1,0 +1,129 @@
+"""Several inputs with one set of settings: all names first, then one after the other.
+
+Decisions: two inputs whose outputs have one name are refused before anything is read from them,
+both named (ilastik overwrites the first); an input that fails does not stop the others (ilastik
+stops); an output that is an input is refused.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fijibridge.errors import FijiBridgeError, SettingsError
+from fijibridge.export.execute import Done, execute
+from fijibridge.export.plan import ExportPlan, make_plan
+from fijibridge.export.sources import input_name, matches, open_source
+from fijibridge.formats import Location
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from fijibridge.export.settings import ExportSettings
+
+__all__ = ["Item", "check_collisions", "plan_batch", "plan_one", "run_item"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One input of a batch.
+
+    Parameters
+    ----------
+    title
+        What people call it: the path as typed.
+    value
+        The input.
+    plan
+        What will be done; None when it cannot be planned.
+    error
+        Why not.
+    """
+
+    title: str
+    value: Any
+    plan: ExportPlan | None = None
+    error: FijiBridgeError | None = None
+
+
+def plan_one(value: Any, settings: ExportSettings, index: int = 0) -> ExportPlan:
+    """Return the plan of one input; it is opened, its pixels are not read.
+
+    Raises
+    ------
+    FijiBridgeError
+        When the input is missing or broken, or the settings do not fit it.
+    """
+    name = input_name(value, index, exact=settings.exact)
+    source = open_source(value, settings)
+    try:
+        return make_plan(source.spec, name, settings)
+    finally:
+        source.close()
+
+
+def plan_batch(values: Sequence[Any], settings: ExportSettings) -> list[Item]:
+    """Return the plans of all inputs; those that cannot be planned say why.
+
+    Raises
+    ------
+    SettingsError
+        When two outputs have one name, or an output is an input.
+    """
+    items = []
+    for i, value in enumerate(values):
+        title = os.fspath(value) if isinstance(value, (str, os.PathLike)) else f"image {i}"
+        try:
+            items.append(Item(title=title, value=value, plan=plan_one(value, settings, i)))
+        except FijiBridgeError as error:
+            items.append(Item(title=title, value=value, error=error))
+    check_collisions(items)
+    return items
+
+
+def _key(path: str) -> str:
+    return os.path.normcase(os.path.realpath(path))
+
+
+def check_collisions(items: Iterable[Item]) -> None:
+    """Raise SettingsError when two outputs have one name, or an output is an input."""
+    writers: dict[str, str] = {}
+    items = list(items)
+    for item in items:
+        for file in item.plan.files if item.plan is not None else ():
+            if _key(file) in writers:
+                raise SettingsError(
+                    f"Two inputs would be written to {file!r}: {writers[_key(file)]!r} and "
+                    f"{item.title!r}.",
+                    "Put {nickname}, {dataset_dir} or {index} into --output_filename_format.",
+                )
+            writers[_key(file)] = item.title
+    for item in items:
+        if item.plan is None or not isinstance(item.value, (str, os.PathLike)):
+            continue
+        for path in matches(os.fspath(item.value).removeprefix("file://")):
+            for place in {path, str(Location.parse(path))}:
+                if _key(place) in writers:
+                    raise SettingsError(
+                        f"The output {place!r} is also an input.",
+                        "Choose another name for the output.",
+                    )
+
+
+def run_item(item: Item, progress: Callable[[int], None] = lambda _nbytes: None) -> Done:
+    """Do one input of a batch.
+
+    Raises
+    ------
+    FijiBridgeError
+        What was wrong when it was planned, or while it was done.
+    """
+    if item.plan is None:
+        assert item.error is not None  # noqa: S101  # one of the two is there
+        raise item.error
+    source = open_source(item.value, item.plan.settings)
+    try:
+        return execute(item.plan, source, progress)
+    finally:
+        source.close()

@@ -1,0 +1,276 @@
+"""What users give as an input: a file, a quoted pattern (one stack), a value, an array."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fijibridge.errors import FormatError, SettingsError
+from fijibridge.export.naming import InputName, nickname
+from fijibridge.formats import Location, open_image
+from fijibridge.model import Axes, Axis, Image, ImageSource, Region
+
+if TYPE_CHECKING:
+    from fijibridge.export.settings import ExportSettings
+    from fijibridge.model import ImageSpec
+
+__all__ = ["AsIlastik", "Stack", "input_name", "matches", "open_source"]
+
+#: What ilastik takes arrays without axes for.
+_GUESS = {1: "x", 2: "yx", 3: "zyx", 4: "zyxc", 5: "tzyxc"}
+
+
+def _natural(path: str) -> list[tuple[int, int, str]]:
+    return [
+        (0, int(part), "") if part.isdigit() else (1, 0, part)
+        for part in re.split(r"([0-9]+)", path)
+        if part
+    ]
+
+
+def matches(pattern: str, *, exact: bool = False) -> list[str]:
+    """Return what a path names: itself, or the matches of a pattern, t2 before t10.
+
+    Parameters
+    ----------
+    pattern
+        Path; with ``* ? [`` a pattern, unless a file is so named.
+    exact
+        In ilastik's order, letter by letter.
+
+    Raises
+    ------
+    FormatError
+        When nothing matches.
+    """
+    if not any(c in pattern for c in "*?[") or Path(pattern).exists():
+        return [pattern]
+    found = glob.glob(pattern, recursive=True)  # noqa: PTH207  # patterns may be absolute
+    if not found:
+        where = Location.parse(pattern)
+        if where.inner:
+            files = glob.glob(str(where.path), recursive=True)  # noqa: PTH207  # as above
+            found = [f"{path}/{where.inner}" for path in files]
+    if not found:
+        raise FormatError(f"No file matches {pattern!r}.", "Check the folder and the pattern.")
+    return sorted(found) if exact else sorted(found, key=_natural)
+
+
+def input_name(value: Any, index: int, *, exact: bool) -> InputName:
+    """Return what the placeholders of an input are made of.
+
+    Raises
+    ------
+    FormatError
+        When a pattern matches nothing.
+    """
+    if not isinstance(value, (str, os.PathLike)):
+        spec = getattr(value, "spec", None)
+        return InputName(
+            dataset_dir=str(Path.cwd()),
+            nickname=nickname([spec.name or "image"]) if spec is not None else "image",
+            index=index,
+        )
+    places = [Location.parse(_local(path)) for path in matches(_local(value), exact=exact)]
+    first = places[0]
+    return InputName(
+        dataset_dir=os.path.abspath(first.path.parent),  # noqa: PTH100  # links are kept
+        nickname=nickname([str(place.path) for place in places], first.inner, exact=exact),
+        index=index,
+    )
+
+
+def _local(value: str | os.PathLike[str]) -> str:
+    text = os.fspath(value)
+    return text.removeprefix("file://")
+
+
+def open_source(value: Any, settings: ExportSettings) -> ImageSource:
+    """Open an input lazily.
+
+    Parameters
+    ----------
+    value
+        Path, quoted pattern, `ImageSource`, or an array (numpy, zarr, dask).
+    settings
+        Of them `input_axes`, `stack_along`, `role` and `compat` are used.
+
+    Raises
+    ------
+    FormatError
+        When a file is missing or broken, or the files of a stack differ.
+    """
+    source = _open(value, settings)
+    return AsIlastik(source, settings) if settings.exact else source
+
+
+def _open(value: Any, settings: ExportSettings) -> ImageSource:
+    if isinstance(value, (str, os.PathLike)):
+        files = matches(_local(value), exact=settings.exact)
+        if len(files) > 1:
+            return Stack(files, settings)
+        return _file(files[0], settings)
+    if isinstance(value, ImageSource):
+        return value
+    shape = getattr(value, "shape", None)
+    if shape is None:
+        raise SettingsError(
+            f"An input is a path, an image or an array, not {type(value).__name__}.",
+            "Give a file name, fb.read_image(…) or a numpy array.",
+        )
+    keys = settings.input_axes or _guessed(tuple(shape))
+    return Image.from_array(value, keys, role=settings.role or "intensity")
+
+
+def _file(path: str, settings: ExportSettings) -> ImageSource:
+    """Open a file; of a pyramid without a level's name ilastik takes the smallest."""
+    source = open_image(path, axes=settings.input_axes, role=settings.role)
+    names = [level.name for level in source.spec.scales]
+    if not settings.exact or len(names) < 2 or path.rstrip("/").rpartition("/")[2] in names:
+        return source
+    source.close()
+    return open_image(path, axes=settings.input_axes, role=settings.role, level=names[-1])
+
+
+def _guessed(shape: tuple[int, ...]) -> str:
+    if len(shape) == 3 and shape[-1] <= 4:
+        return "yxc"
+    if len(shape) not in _GUESS:
+        raise SettingsError(f"An array of {len(shape)} axes (shape {shape}) is no image.")
+    return _GUESS[len(shape)]
+
+
+class Stack:
+    """The files of a pattern as one image, opened as they are read.
+
+    Parameters
+    ----------
+    files
+        In order; all have the axes, shape and type of the first.
+    settings
+        Of them `stack_along` is the new first axis.
+    """
+
+    def __init__(self, files: list[str], settings: ExportSettings) -> None:
+        self._files = files
+        self._settings = settings
+        source = self._open(0)
+        source.close()
+        first = source.spec
+        along = settings.stack_along
+        if len(along) != 1 or first.axes.size(along) != 1:
+            raise FormatError(
+                f"The files have {first.axes.size(along[:1])} samples along {along!r} already.",
+                "Name one free axis with --stack_along, or export the files one by one (--each).",
+            )
+        self._file_spec = first
+        self._rest = first.axes.keys.replace(along, "")
+        axes = Axes((Axis(along, len(files)), *first.axes.reorder(self._rest)))
+        extra = replace(
+            first.extra,
+            slice_labels=tuple(Path(file).name for file in files)
+            if set(self._rest) <= set("yx")
+            else (),
+            overlay=None,
+            ome_xml="",
+        )
+        self._spec = replace(first, axes=axes, extra=extra, scales=(), name=nickname(files))
+
+    @property
+    def spec(self) -> ImageSpec:
+        return self._spec
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """One file a block."""
+        return (1, *self._spec.shape[1:])
+
+    def _open(self, i: int) -> ImageSource:
+        return open_image(self._files[i], axes=self._settings.input_axes, role=self._settings.role)
+
+    def _read_file(self, i: int, box: Region) -> np.ndarray:
+        source = self._open(i)
+        try:
+            first, mine = self._file_spec, source.spec
+            if (mine.axes.keys, mine.shape, mine.dtype) != (
+                first.axes.keys,
+                first.shape,
+                first.dtype,
+            ):
+                raise FormatError(
+                    f"{self._files[i]!r} is {mine.axes.keys} {mine.shape} {mine.dtype}, "
+                    f"{self._files[0]!r} is {first.axes.keys} {first.shape} {first.dtype}; "
+                    "a stack has one size and type.",
+                    "Use --each to take every match as its own input.",
+                )
+            return source.read(box)
+        finally:
+            source.close()
+
+    def read(self, region: Region) -> np.ndarray:
+        out = np.empty(region.shape, self._spec.dtype)
+        keys = self._file_spec.axes.keys
+        ends = {
+            key: (a, b)
+            for key, a, b in zip(self._rest, region.start[1:], region.stop[1:], strict=True)
+        }
+        pairs = [ends.get(key, (0, 1)) for key in keys]
+        box = Region(tuple(a for a, _ in pairs), tuple(b for _, b in pairs))
+        along = self._settings.stack_along
+        for place, i in enumerate(range(region.start[0], region.stop[0])):
+            data = self._read_file(i, box)
+            out[place] = data.take(0, axis=keys.index(along)) if along in keys else data
+        return out
+
+    def close(self) -> None:
+        """Files are open only while they are read."""
+
+
+class AsIlastik:
+    """A source as ilastik's workflow sees it.
+
+    A missing channel axis is appended, uint8 has the data range 0 to 255, the file's display mode
+    is forgotten, and named axes make resolutions unknown (spec/ilastik-export.md 2).
+    """
+
+    def __init__(self, source: ImageSource, settings: ExportSettings) -> None:
+        self._source = source
+        spec = source.spec
+        axes = spec.axes
+        if settings.input_axes is not None:
+            axes = Axes.of(axes.keys, axes.shape)
+        self._added = "c" not in axes
+        if self._added:
+            axes = Axes((*axes, Axis("c", 1)))
+        drange = spec.extra.drange
+        if drange is None and spec.dtype == np.uint8:
+            drange = (0, 255)
+        if drange is not None and spec.dtype.kind in "iu":
+            drange = (int(drange[0]), int(drange[1]))
+        extra = replace(spec.extra, display_mode="default", drange=drange, rgb=False)
+        self._spec = replace(spec, axes=axes, extra=extra, role=settings.role or "intensity")
+
+    @property
+    def spec(self) -> ImageSpec:
+        return self._spec
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Blocks in which the file holds the pixels."""
+        found = tuple(getattr(self._source, "chunks", self._source.spec.shape))
+        return (*found, 1) if self._added else found
+
+    def read(self, region: Region) -> np.ndarray:
+        if not self._added:
+            return self._source.read(region)
+        data = self._source.read(Region(region.start[:-1], region.stop[:-1]))
+        return data[..., None][..., region.start[-1] : region.stop[-1]]
+
+    def close(self) -> None:
+        self._source.close()

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import roifile  # noqa: TID253  # the oracle
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fijibridge import formats
@@ -245,6 +245,7 @@ def test_properties_are_read(text, expected):
     assert split_properties(text) == expected
 
 
+@example({" ": "", "a ": " "})
 @given(st.dictionaries(st.text(min_size=1, max_size=9), st.text(max_size=9), max_size=4))
 def test_properties_survive(properties):
     clean = {

@@ -22,6 +22,8 @@ _CONTROL = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 #: The first unescaped ``:`` or ``=`` ends a key; a key without either ends at a space.
 _SEPARATOR = re.compile(r"(?<!\\)(?:\\\\)*[:=]")
 _SPACE = re.compile(r"(?<!\\)(?:\\\\)*[ \t\f]+")
+#: Blanks at the end of a key, but not an escaped one.
+_TRAILING = re.compile(r"(?<!\\)((?:\\\\)*)[ \t\f]+$")
 #: QuPath's measurements have colons in their names and numbers as values.
 _MEASUREMENT = "qupath.object.measurements."
 
@@ -49,7 +51,7 @@ def _split_line(line: str) -> tuple[str, str]:
     if found is None:
         return line, ""
     end = found.end() - (1 if line[found.end() - 1] in ":=" else 0)
-    return line[:end].rstrip(" \t\f"), line[found.end() :].lstrip(" \t\f")
+    return _TRAILING.sub(r"\1", line[:end]), line[found.end() :].lstrip(" \t\f")
 
 
 def split_properties(text: str) -> dict[str, str]:

@@ -72,7 +72,7 @@ def block_shape(
     Examples
     --------
     >>> block_shape((10, 64, 64), (1, 32, 32), (5, 16, 64), 20_000)
-    (4, 64, 64)
+    (5, 32, 64)
     """
     block = [max(1, min(c, n)) for c, n in zip(chunks, shape, strict=True)]
     for goal in (source, shape):

@@ -16,8 +16,10 @@ from fijibridge.formats._location import Location
 from fijibridge.formats._target import (
     Staged,
     check_target,
+    hidden_name,
     missing_folders,
     remove_folders,
+    remove_leftovers,
     staged,
 )
 from fijibridge.formats._values import as_image, as_rois, as_table, named_options
@@ -46,6 +48,7 @@ __all__ = [
     "check_target",
     "format_for_reading",
     "format_for_writing",
+    "hidden_name",
     "missing_folders",
     "open_image",
     "read_image",
@@ -53,6 +56,7 @@ __all__ = [
     "read_rois",
     "read_table",
     "remove_folders",
+    "remove_leftovers",
     "staged",
     "write_image",
     "write_labels",

@@ -3,25 +3,100 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import platform
+import re
 import shutil
+import sys
 import uuid
+import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fijibridge.errors import FijiBridgeError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 __all__ = [
     "Staged",
     "check_target",
+    "hidden_name",
     "missing_folders",
     "remove_folders",
+    "remove_leftovers",
     "staged",
     "target_errors",
 ]
+
+#: Which run of Python this is; a later one may have the same number of a process.
+_RUN = uuid.uuid4().hex[:8]
+_COUNT = itertools.count()
+_HIDDEN = re.compile(r"\.([0-9a-f]{4})([0-9a-f]{8})([0-9a-f]{8})[0-9a-f]{4,}\.(part|old)\.(.+)")
+
+
+def _host() -> str:
+    return f"{zlib.crc32(platform.node().encode()) & 0xFFFF:04x}"
+
+
+def hidden_name(name: str, kind: str = "part") -> str:
+    """Return a hidden name that says who made it: computer, process and run.
+
+    The name itself stays last, as writers look at the suffix.
+    """
+    return f".{_host()}{os.getpid():08x}{_RUN}{next(_COUNT):04x}.{kind}.{name}"
+
+
+def remove_leftovers(folder: Path) -> list[Path]:
+    """Remove what processes of this computer that are dead left half-written in a folder.
+
+    A target that such a process had moved aside and not replaced yet is moved back.
+
+    Returns
+    -------
+    list of Path
+        What was removed.
+    """
+    removed = []
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError:
+        return []
+    for name in names:
+        found = _HIDDEN.fullmatch(name)
+        if found is None or found[1] != _host() or _is_alive(int(found[2], 16), found[3]):
+            continue
+        path, target = folder / name, folder / found[5]
+        if found[4] == "old" and not target.exists():
+            with contextlib.suppress(OSError):
+                path.rename(target)
+            continue
+        _remove(path)
+        removed.append(path)
+    return removed
+
+
+def _is_alive(pid: int, run: str) -> bool:
+    """Return whether a process is there; where that cannot be known, it is."""
+    if pid == os.getpid():
+        return run == _RUN
+    if sys.platform == "win32":
+        import ctypes
+
+        handle = ctypes.windll.kernel32.OpenProcess(0x1000, False, pid)
+        if handle:
+            ctypes.windll.kernel32.CloseHandle(handle)
+        return bool(handle)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    with contextlib.suppress(OSError, IndexError):  # dead, and nobody asked how it went
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return True
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
@@ -88,8 +163,7 @@ class Staged:
         except FijiBridgeError:
             remove_folders(self._made)
             raise
-        # the suffix stays last: writers look at it
-        self.path = target.with_name(f".{uuid.uuid4().hex[:12]}.part.{target.name}")
+        self.path = target.with_name(hidden_name(target.name))
 
     def commit(self) -> None:
         """Make the target appear."""
@@ -113,7 +187,7 @@ class Staged:
     def _commit_folder(self) -> None:
         old = None
         if self.target.exists():
-            old = self.target.with_name(f".{uuid.uuid4().hex[:12]}.old.{self.target.name}")
+            old = self.target.with_name(hidden_name(self.target.name, "old"))
             self.target.rename(old)
         try:
             self.path.rename(self.target)
@@ -134,7 +208,8 @@ def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

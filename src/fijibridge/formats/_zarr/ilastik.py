@@ -25,6 +25,7 @@ from fijibridge.formats._hdf5.axistags import axistags_json
 from fijibridge.formats._hdf5.write import block_shape
 from fijibridge.formats._lazy import check_region
 from fijibridge.formats._target import Staged, target_errors
+from fijibridge.formats._zarr.gauss import gauss_weights
 from fijibridge.formats._zarr.meta import ORDER, set_attributes
 from fijibridge.model import Axes, Region
 from fijibridge.model.image import Level
@@ -210,8 +211,11 @@ def _resized(finer: Any, shape: Sequence[int], region: Region, *, nearest: bool)
 
     factors = [n / m for n, m in zip(finer.shape, shape, strict=True)]
     places, box, sigmas = [], [], []
-    for f, n, a, b in zip(factors, finer.shape, region.start, region.stop, strict=True):
-        at = f / 2 - 0.5 + f * np.arange(a, b)
+    ends = zip(factors, finer.shape, shape, region.start, region.stop, strict=True)
+    for f, n, m, a, b in ends:
+        first = f / 2 - 0.5
+        # a last bit of a place shows where the level is cut to whole numbers
+        at = np.linspace(first, first + m * f - f, m)[a:b]
         sigma = f / 4 if f > 1 and not nearest else 0.0
         reach = int(4 * sigma + 0.5) + 2
         low = max(0, int(np.floor(at[0])) - reach)
@@ -228,24 +232,10 @@ def _resized(finer: Any, shape: Sequence[int], region: Region, *, nearest: bool)
     work = block.astype(np.float64)
     for axis, sigma in enumerate(sigmas):
         if sigma:
-            work = correlate1d(work, _gauss(sigma), axis, mode="mirror")
+            work = correlate1d(work, gauss_weights(sigma), axis, mode="mirror")
     grid = np.meshgrid(*places, indexing="ij", sparse=False)
     made: np.ndarray = map_coordinates(work, grid, order=1, mode="mirror")
     return made
-
-
-def _gauss(sigma: float) -> np.ndarray:
-    """Return a gaussian's weights.
-
-    At a factor of 2 ilastik's levels show a middle weight one bit above today's (the last bit
-    decides what is cut to which whole number); why is not known, perhaps an older numpy's exp.
-    """
-    reach = int(4 * sigma + 0.5)
-    weights: np.ndarray = np.exp(-0.5 / (sigma * sigma) * np.arange(-reach, reach + 1) ** 2)
-    weights /= weights.sum()
-    if sigma == 0.5:
-        weights[reach] = np.nextafter(weights[reach], 1.0)
-    return weights
 
 
 def _group_attributes(spec: ImageSpec, levels: Sequence[Level], *, nearest: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fijibridge.errors import FijiBridgeError
     from fijibridge.ops._host import Diagnose, Host, Witness
@@ -33,6 +33,11 @@ class Context:
         no bridge.
     progress
         Called with (done, all, what) while jobs run.
+    meter
+        Called with (what, bytes) when a job begins; what it returns is called with the bytes of
+        each part that is done. None = nobody looks.
+    ask
+        Puts a question to the user; None = there is nobody to ask.
     """
 
     options: RunOptions
@@ -40,6 +45,8 @@ class Context:
     diagnose: Diagnose | None = None
     witness: Witness | None = None
     progress: Callable[[int, int, str], None] = lambda _done, _all, _what: None
+    meter: Callable[[str, int], Callable[[int], None]] | None = None
+    ask: Callable[[str], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +98,9 @@ class Job:
         Needs the reports of all earlier jobs (a combined table).
     planned
         What is known before anything is read, for ``--dry-run``.
+    resume
+        Targets that a run that died has made whole -> what does the rest; None = what it made is
+        removed and all is made again.
     """
 
     title: str
@@ -102,6 +112,7 @@ class Job:
     replaces: bool = False
     after: bool = False
     planned: Mapping[str, Any] = field(default_factory=dict)
+    resume: Callable[[frozenset[str]], Callable[[Mapping[str, JobReport]], JobReport]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +151,19 @@ class Operation:
         Command lines for the help.
     resolve
         settings -> (operation, its settings, notes): what is really run, for `run FILE.json`.
+    opens
+        Setting -> what of a host stands for it when it is not named, the first that is there:
+        ``image``, ``labels``, ``rois``, ``table``. Verbs that ask their host themselves leave it
+        empty.
+    targets
+        Settings that name an output.
+    shows
+        Settings that lead the outputs to ``{folder}``, from where a host shows them, when none of
+        `targets` is given; ``{name}`` and ``{suffix}`` fit the input.
+    finish
+        (settings, context, report) -> the report: what is done last, whatever failed.
+    plan_values
+        (images in place of paths, settings, context) -> the plan; None = it needs files.
     """
 
     name: str
@@ -148,6 +172,11 @@ class Operation:
     settings: type
     run: Callable[[Any, Context], Plan]
     examples: tuple[str, ...] = ()
+    opens: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    targets: tuple[str, ...] = ()
+    shows: Mapping[str, str] = field(default_factory=dict)
+    finish: Callable[[Any, Context, Report], Report] | None = None
+    plan_values: Callable[[Sequence[Any], Any, Context], Plan] | None = None
     resolve: Callable[[Any], tuple[Operation, Any, tuple[str, ...]]] | None = None
 
 
@@ -173,6 +202,8 @@ class Report:
         Nothing was written; `outputs` are the paths that would be.
     script
         The script of ``--emit``.
+    summary
+        Table for people over all jobs, "" for none.
     """
 
     verb: str
@@ -183,6 +214,7 @@ class Report:
     failures: tuple[tuple[str, FijiBridgeError], ...] = ()
     dry_run: bool = False
     script: str = ""
+    summary: str = ""
 
     @property
     def exit_code(self) -> int:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FijiBridgeError, SettingsError
-from fijibridge.ops import _record
+from fijibridge.ops import _pending, _record
 from fijibridge.ops._inputs import check_sources
 from fijibridge.ops._kinds import TEXT, absolute_path
 from fijibridge.ops._operation import Context, Job, JobReport, Operation, Plan, Report
 from fijibridge.ops._settings import declared, from_mapping, setting, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["RunOptions", "make_context", "perform", "split_options"]
 
@@ -132,19 +132,29 @@ def _exists(path: str) -> bool:
     return target_exists(path)
 
 
-def _check_targets(job: Job, options: RunOptions) -> None:
+def _check_targets(job: Job, options: RunOptions, known: frozenset[str] = frozenset()) -> None:
     from fijibridge.ops._targets import check_writable
 
     for path in job.targets.values():
-        check_writable(path, overwrite=options.overwrite or job.replaces)
+        replaces = options.overwrite or job.replaces or path in known
+        check_writable(path, overwrite=replaces)
 
 
-def _complete(operation: Operation, job: Job, settings_: Any) -> bool:
-    """Return whether `job` was done before; raise when its targets exist but differ."""
+def _standing(
+    operation: Operation, job: Job, settings_: Any, *, dry_run: bool
+) -> tuple[bool, frozenset[str]]:
+    """Return (whether `job` was done before, targets that a dead run of it has made).
+
+    Raises
+    ------
+    SettingsError
+        When its targets exist but differ.
+    """
     there = {path: _exists(path) for path in job.targets.values()}
     if not any(there.values()):
-        return False
+        return False, frozenset()
     some = next(path for path, exists in there.items() if exists)
+    mine = job.settings if job.settings is not None else settings_
     if not all(there.values()):
         gone = next(path for path, exists in there.items() if not exists)
         why = f"{gone!r} is missing"
@@ -152,13 +162,52 @@ def _complete(operation: Operation, job: Job, settings_: Any) -> bool:
         why = "this verb keeps no record"
     else:
         record = _record.record_path(job.record, job.targets.values())
-        why = _record.matches(record, operation.name, job.settings or settings_, job.sources)
+        why = _record.matches(record, operation.name, mine, job.sources)
     if not why:
-        return True
+        if not dry_run:
+            _pending.unmake_note(job)
+        return True, frozenset()
+    whole = _pending.whole_targets(job, operation.name, mine, job.sources)
+    present = frozenset(path for path, exists in there.items() if exists)
+    if present <= whole and all(there.values()):
+        if not dry_run:
+            _leave_record(operation, job, mine, job.targets.values())
+        return True, frozenset()
+    if present and present <= whole:
+        return False, present
     raise SettingsError(
         f"The target {some!r} exists, but cannot be skipped: {why}.",
         "Say --overwrite to make it again.",
     )
+
+
+def _leave_record(
+    operation: Operation,
+    job: Job,
+    value: Any,
+    written: Iterable[str],
+    sources: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write the settings file of a job that is done."""
+    assert job.record is not None  # noqa: S101  # callers looked
+    written = list(written)
+    record = _record.record_path(job.record, written)
+    if sources is None:
+        sources = {path: _record.identity(path) for path in job.sources}
+    _record.write_record(record, operation.name, value, sources, written)
+    _pending.unmake_note(job)
+    return record
+
+
+def _resumed(job: Job, present: frozenset[str]) -> Job:
+    """Return what is left to be done of a job after a dead run."""
+    from fijibridge.ops._targets import remove_target
+
+    if job.resume is not None:
+        return dataclasses.replace(job, run=job.resume(present))
+    for path in present:  # one output of several: half a result
+        remove_target(path)
+    return job
 
 
 def perform(operation: Operation, settings_: Any, context: Context) -> Report:
@@ -195,17 +244,56 @@ def perform(operation: Operation, settings_: Any, context: Context) -> Report:
     plan = operation.run(settings_, context)
     plan = dataclasses.replace(plan, notes=(*said, *plan.notes))
     _check_collisions(plan)
+    todo, skipped, refused = _sorted(operation, settings_, plan, options)
+    if options.dry_run:
+        report = _planned(operation, plan, todo, skipped)
+        return dataclasses.replace(report, failures=tuple(refused))
+    _clear_leftovers(plan)
+    report = _do(operation, settings_, context, plan, todo, skipped, refused)
+    return report if operation.finish is None else operation.finish(settings_, context, report)
+
+
+def _sorted(
+    operation: Operation, settings_: Any, plan: Plan, options: RunOptions
+) -> tuple[list[Job], list[str], list[tuple[str, FijiBridgeError]]]:
+    """Return (jobs to be done, titles of those that are done, those whose targets differ)."""
     todo: list[Job] = []
     skipped: list[str] = []
+    refused: list[tuple[str, FijiBridgeError]] = []
     for job in plan.jobs:
-        if options.skip_existing and _complete(operation, job, settings_):
-            skipped.append(job.title)
-        else:
-            _check_targets(job, options)
-            todo.append(job)
-    if options.dry_run:
-        return _planned(operation, plan, todo, skipped)
-    return _do(operation, settings_, context, plan, todo, skipped)
+        present: frozenset[str] = frozenset()
+        if options.skip_existing:
+            try:
+                done, present = _standing(operation, job, settings_, dry_run=options.dry_run)
+            except SettingsError as error:
+                if _alone(plan):
+                    raise
+                refused.append((job.title, error))
+                continue
+            if done:
+                skipped.append(job.title)
+                continue
+        _check_targets(job, options, present)
+        todo.append(_resumed(job, present) if present and not options.dry_run else job)
+    return todo, skipped, refused
+
+
+def _alone(plan: Plan) -> bool:
+    return sum(not job.after for job in plan.jobs) == 1
+
+
+def _clear_leftovers(plan: Plan) -> None:
+    """Remove what dead runs left half-written where this run writes."""
+    from fijibridge.formats import Location, remove_leftovers
+
+    folders = set()
+    for path in (path for job in plan.jobs for path in job.targets.values()):
+        where = Location.parse(path)
+        folders.add(where.path.parent)
+        if where.inner and where.path.is_dir():
+            folders.add(where.path.joinpath(where.inner).parent)
+    for folder in folders:
+        remove_leftovers(folder)
 
 
 def _planned(operation: Operation, plan: Plan, todo: list[Job], skipped: list[str]) -> Report:
@@ -234,10 +322,11 @@ def _do(
     plan: Plan,
     todo: list[Job],
     skipped: list[str],
+    refused: list[tuple[str, FijiBridgeError]],
 ) -> Report:
     reports: dict[str, JobReport] = {}
     outputs: list[str] = []
-    failures: list[tuple[str, FijiBridgeError]] = []
+    failures = list(refused)
     for n, job in enumerate(todo):
         context.progress(n, len(todo), job.title)
         if job.after and len(failures) == len(todo) - 1:
@@ -245,7 +334,7 @@ def _do(
         try:
             reports[job.title] = _one(operation, settings_, context, job, reports, outputs)
         except FijiBridgeError as error:
-            if sum(not j.after for j in plan.jobs) == 1:
+            if _alone(plan):
                 raise
             failures.append((job.title, error))
         else:
@@ -299,21 +388,21 @@ def _one(
     wants_record = bool(job.record and job.targets) and not context.options.no_settings
     there = [p for p in job.sources if not job.after or Path(p).exists()]
     sources = {p: _record.identity(p) for p in there} if wants_record else {}
+    value = job.settings if job.settings is not None else settings_
     try:
+        if wants_record:
+            _pending.note_job(job, operation.name, value, sources)
         report = _noting(job, reports)
         written = list(job.targets.values())
         if wants_record:
-            assert job.record is not None  # noqa: S101  # wants_record says so
-            record = _record.record_path(job.record, written)
-            value = job.settings if job.settings is not None else settings_
-            _record.write_record(record, operation.name, value, sources, written)
-            written.append(str(record))
+            written.append(str(_leave_record(operation, job, value, written, sources)))
     except BaseException:
         from fijibridge.ops._targets import remove_target
 
         # one output of several may be whole already: half a result is worse than none
         for path in fresh:
             remove_target(path)
+        _pending.unmake_note(job)
         remove_folders(folders)
         raise
     outputs.extend(written)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fijibridge.ops._operation import Operation
     from fijibridge.ops._run import RunOptions
 
-__all__ = ["emit", "shell_words"]
+__all__ = ["bracketed", "emit", "shell_words"]
 
 
 def emit(operation: Operation, settings: Any, options: RunOptions) -> str:
@@ -74,7 +74,14 @@ def _python(operation: Operation, settings: Any, common: Any) -> str:
     )
 
 
-def _bracketed(name: str, value: str) -> str:
+def bracketed(name: str, value: str) -> str:
+    """Return ``name=value`` as ImageJ's macro options hold it, in brackets or quotes if need be.
+
+    Raises
+    ------
+    SettingsError
+        For a value that they cannot hold.
+    """
     if "[" not in value and "]" not in value:
         return (
             f"{name}=[{value}]" if not value or any(c in value for c in " '") else f"{name}={value}"
@@ -95,7 +102,7 @@ def _quoted(text: str) -> str:
 def _ij(operation: Operation, settings: Any, common: Any, *, jython: bool) -> str:
     texts = {**as_text(settings), **as_text(common)}
     if operation.menu:
-        keys = _quoted(" ".join(_bracketed(name, value) for name, value in texts.items()))
+        keys = _quoted(" ".join(bracketed(name, value) for name, value in texts.items()))
         if jython:
             return f"from ij import IJ\n\nIJ.run({_quoted(operation.menu)}, {keys})"
         return f"run({_quoted(operation.menu)}, {keys});"

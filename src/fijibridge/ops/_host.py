@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from fijibridge.model import Image, ResultsTable, Roi, RoiSet
+    from fijibridge.model import Image, ImageSource, ResultsTable, Roi, RoiSet
 
 __all__ = ["Check", "Diagnose", "Host", "Witness", "WitnessResult", "from_bridge"]
 
@@ -63,12 +63,32 @@ class Host(Protocol):
         """Return the threshold that is set on the active image, raw values, or None."""
         ...
 
+    def active_source(self) -> ImageSource | None:
+        """Return the image in front, its pixels read when asked for, or None."""
+        ...
+
+    def active_folder(self) -> str | None:
+        """Return the folder of the file in front, or None when it came from no file."""
+        ...
+
+    def rois(self) -> RoiSet | None:
+        """Return what the ROI Manager holds, else the overlay, else the selection, else None."""
+        ...
+
+    def results(self) -> ResultsTable | None:
+        """Return the Results table, or None when it is empty."""
+        ...
+
+    def clear_results(self) -> None:
+        """Empty the Results table; only where the user asked for it."""
+        ...
+
     def show_image(self, image: Image) -> None:
         """Open a window with an image."""
         ...
 
     def show_table(self, table: ResultsTable) -> None:
-        """Show a table; one named ``Results`` is shown as the Results table."""
+        """Show a table; one named ``Results`` is added to the Results table."""
         ...
 
     def show_rois(self, rois: RoiSet) -> None:

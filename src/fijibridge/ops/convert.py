@@ -152,6 +152,9 @@ OPERATION = Operation(
     summary="any label mask, ROI set, table or image into any other format or kind",
     settings=ConvertSettings,
     run=_run,
+    opens={"input": ("labels", "rois", "image", "table"), "like": ("image",)},
+    targets=("output",),
+    shows={"output": "{folder}/{name}{suffix}"},
     examples=(
         "fijibridge convert labels.tif RoiSet.zip",
         "fijibridge convert RoiSet.zip labels.tif --like nuclei.tif",

@@ -331,6 +331,10 @@ OPERATION = Operation(
     summary="any image into any format: part, pixel type, range and axes, with ilastik's flags",
     settings=ExportVerbSettings,
     run=_run,
+    opens={"inputs": ("image",)},
+    targets=("output_filename_format", "output_format", "output_internal_path"),
+    shows={"output_filename_format": "{folder}/{name}.tif"},
+    plan_values=_plan,
     examples=(
         "fijibridge export a.h5/raw --output_format 'multi-scale OME-Zarr'",
         (

@@ -123,5 +123,8 @@ OPERATION = Operation(
     summary="measurements of existing labels or ROIs, as ImageJ's Measure gives them",
     settings=MeasureSettings,
     run=_run,
+    opens={"objects": ("rois", "labels"), "image": ("image",)},
+    targets=("table", "outdir"),
+    shows={"outdir": "{folder}"},
     examples=('fijibridge measure labels.tif --image nuclei.tif --measurements "area mean"',),
 )

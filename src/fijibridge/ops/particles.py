@@ -191,6 +191,8 @@ OPERATION = Operation(
     summary="ImageJ's Analyze Particles: results table, ROI set and label mask of images",
     settings=ParticlesSettings,
     run=_run,
+    targets=("outdir", "table", "rois", "labels", "summary", "overlay", "drawing"),
+    shows={"outdir": "{folder}"},
     examples=(
         'fijibridge particles nuclei.tif --threshold "Otsu dark" --size 20-Infinity',
         "fijibridge particles mask.tif --outdir out --exclude",

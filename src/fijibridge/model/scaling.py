@@ -31,6 +31,10 @@ SCALINGS: tuple[Scaling, ...] = ("linear", "mean", "nearest")
 
 LONGEST = 128  # a level this long or shorter on every axis is the last
 THINNEST = 16  # an axis this short is left alone: a few z planes stay what they are
+_COMPILED = 1 << 15  # samples; fewer are not worth the start of the compiled loops
+_KERNEL_TYPES = frozenset(
+    ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
+)
 _WORK = 1 << 17  # float64 numbers worked on at a time: they fit a core's cache (2x faster)
 
 
@@ -195,10 +199,13 @@ def reduce_block(
         taps[i] = _Taps(whole.index[rows] - box.start[i], whole.weight[rows])
     if scaling == "nearest" or not axes:
         for i in axes:
-            block = block.take(taps[i].index[:, 0], axis=i)
+            block = _picked(block, taps[i].index[:, 0], i)
         return block
     out = np.empty(region.shape, block.dtype)
     if not out.size:
+        return out
+    if block.size > _COMPILED and axes[0] >= block.ndim - 3 and out.dtype.name in _KERNEL_TYPES:
+        _reduce_compiled(block, taps, out)
         return out
     # in slabs of the first axis, so that the float64 work fits a cache
     step = max(1, _WORK // max(1, block.size // block.shape[0]))
@@ -215,6 +222,49 @@ def reduce_block(
                 work = _weighted(work, taps[i], i)
         out[a:b] = _cast(work, out.dtype)
     return out
+
+
+def _picked(block: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
+    """Return samples of an axis; a view where they lie evenly."""
+    steps = np.diff(index)
+    if len(index) > 1 and steps[0] > 0 and (steps == steps[0]).all():
+        cut = slice(int(index[0]), int(index[-1]) + 1, int(steps[0]))
+        return block[(slice(None),) * axis + (cut,)]
+    return block.take(index, axis=axis)
+
+
+def _reduce_compiled(block: np.ndarray, taps: dict[int, _Taps], out: np.ndarray) -> None:
+    """Fill `out` as `_weighted` and `_cast` do, bit for bit; the last three axes are reduced."""
+    from fijibridge.model import _scaling_kernels as kernels
+
+    missing = max(0, 3 - block.ndim)
+    taps = {axis + missing: found for axis, found in taps.items()}
+    block = block.reshape((1,) * missing + block.shape)
+    out = out.reshape((1,) * missing + out.shape)
+    first = block.ndim - 3
+    halved = block.dtype.kind == "u" and block.dtype.itemsize <= 2
+    halved = halved and all(_is_half(t) for t in taps.values())
+    pattern = tuple(first + i in taps for i in range(3))
+    loop: Any = None
+    if halved and pattern in {(True, True, True), (False, True, True)}:
+        loop = kernels.halve_volume if pattern[0] else kernels.halve_planes
+    arguments: list[Any] = []
+    for i in range(first, block.ndim):
+        same = _Taps(np.arange(block.shape[i])[:, None], np.ones((block.shape[i], 1)))
+        found = taps.get(i, same)
+        arguments += [found.index, found.weight]
+    for lead in np.ndindex(block.shape[:first]):
+        if loop is not None:
+            loop(block[lead], out[lead])
+        else:
+            kernels.weigh(block[lead], *arguments, out.dtype.kind in "iu", out[lead])
+
+
+def _is_half(taps: _Taps) -> bool:
+    """Whether every sample is the mean of two, one pair after the other from the first."""
+    n, k = taps.index.shape
+    pairs = np.arange(2 * n).reshape(n, 2)
+    return k == 2 and bool((taps.weight == 0.5).all()) and np.array_equal(taps.index, pairs)
 
 
 def _weighted(block: np.ndarray, taps: _Taps, axis: int) -> np.ndarray:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fijibridge.formats._location import Location
     from fijibridge.model import Role
 
-__all__ = ["find_images", "open_location", "open_node"]
+__all__ = ["find_images", "open_location", "open_node", "owner_of"]
 
 _MAX_FOUND = 200
 _MAX_LOOKED_AT = 5000
@@ -83,6 +83,12 @@ def _owner(store: Store, node: str, *, lenient: bool) -> tuple[Multiscale | None
             if path in paths:
                 return found, paths.index(path)
     return None, 0
+
+
+def owner_of(store: Store, node: str) -> str | None:
+    """Return the node of the multiscale image of which an array is a level, or None."""
+    found, _ = _owner(store, node, lenient=True)
+    return None if found is None else found.node
 
 
 def find_images(store: Store, node: str) -> list[str]:

@@ -72,7 +72,8 @@ def run_verb(verb: str, /, *, host: Host | None = None, **values: Any) -> Report
     verb
         ``particles``, ``convert``, …
     host
-        The program with windows, or None.
+        The program with windows, or None; what is open there stands for inputs that are not named,
+        and results are shown there when no output is named.
     **values
         Settings of the verb and the common ones (``overwrite=True``).
 
@@ -90,6 +91,10 @@ def run_verb(verb: str, /, *, host: Host | None = None, **values: Any) -> Report
 
 
 def _run_values(verb: str, values: Mapping[str, Any], host: Host | None) -> Report:
+    if host is not None:
+        from fijibridge.ops._hosted import run_hosted
+
+        return run_hosted(verb, values, host)
     found = operation(verb)
     mine, options = split_options(found, values)
     return perform(found, mine, make_context(found, options, host=host))

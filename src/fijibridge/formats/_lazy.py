@@ -85,14 +85,47 @@ class LazySource:
         found = getattr(self._array, "chunks", None)
         return tuple(found) if found else self._spec.shape
 
-    def read(self, region: Region) -> np.ndarray:
+    @property
+    def costly(self) -> bool:
+        """Whether a part of a chunk costs as much as the whole chunk."""
+        found = getattr(self._array, "costly", None)
+        return bool(getattr(self._array, "chunks", None)) if found is None else bool(found)
+
+    @property
+    def packing(self) -> Any:
+        """How chunks are stored, to be compared with a sink's; None when that is not known."""
+        found = getattr(self._array, "packing", None)
+        return None if self._spec.dtype.str != getattr(found, "dtype", None) else found
+
+    def packed(self, low: tuple[int, ...]) -> bytes | None:
+        """Return a chunk as it is stored (see `packing`); None when it is not stored.
+
+        Parameters
+        ----------
+        low
+            Where it begins.
+        """
+        found: bytes | None = self._array.packed(low)
+        return found
+
+    def read(self, region: Region, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the pixels of a region.
+
+        Parameters
+        ----------
+        region
+            Box of the image.
+        out
+            Memory of the region's shape and the image's dtype that may be used: fresh memory
+            can cost more than reading.
+        """
         spec = self._spec
         check_region(region, spec.shape, self._what)
         if 0 in region.shape:
             return np.zeros(region.shape, spec.dtype)
         self._guard(int(np.prod(region.shape, dtype=object)) * spec.dtype.itemsize)
         try:
-            data = np.asarray(self._array[region.slices])
+            data = self._values(region, out)
             if data.dtype.kind == "b":
                 data = data.astype(np.uint8) * np.uint8(1 if spec.role == "labels" else 255)
             data = data.astype(spec.dtype, copy=False)
@@ -109,6 +142,13 @@ class LazySource:
                 f"{self._what} gave pixels of the shape {data.shape} for {region.shape}."
             )
         return data
+
+    def _values(self, region: Region, out: np.ndarray | None) -> np.ndarray:
+        read_into = getattr(self._array, "read_into", None)
+        if out is None or read_into is None or out.dtype != self._array.dtype:
+            return np.asarray(self._array[region.slices])
+        read_into(region.start, region.stop, out)
+        return out
 
     def close(self) -> None:
         self._close()

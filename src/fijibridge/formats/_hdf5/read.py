@@ -21,6 +21,7 @@ from fijibridge.formats._hdf5.axistags import (
     guess_keys,
     text_of,
 )
+from fijibridge.formats._hdf5.chunked import chunked
 from fijibridge.formats._lazy import GIB, LazySource, check_no_level, first_line, pixel_dtype
 from fijibridge.model import Axes, Extra, ImageSpec
 
@@ -342,7 +343,14 @@ def open_entry(where: Location, options: ReadOptions) -> LazySource:
             name=where.path.stem,
             extra=extra,
         )
-        return LazySource(spec, dataset, what, close=file.close, guard=guard_for(dataset, what))
+        array = chunked(dataset, where.path, what)
+
+        def close() -> None:
+            if array is not dataset:
+                array.close()
+            file.close()
+
+        return LazySource(spec, array, what, close=close, guard=guard_for(dataset, what))
     except FijiBridgeError:
         file.close()
         raise

@@ -1,0 +1,201 @@
+"""Whole chunks out of blocks of any shape: parts wait in a hidden file until a chunk is complete.
+
+So a source can be read along its own chunks, each of them once, whatever the chunks of the target
+are; memory does not grow with the image.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fijibridge.model import Region
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+__all__ = ["Patchwork", "cells_of"]
+
+
+@dataclass(slots=True)
+class _Open:
+    """A chunk of which parts are missing: where the others lie in the hidden file."""
+
+    slot: int
+    parts: list[tuple[Region, int]] = field(default_factory=list)
+    used: int = 0  # bytes that were given out
+    done: int = 0  # pixels that were written
+
+
+def cells_of(region: Region, chunk: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Yield the numbers of the chunks that a region touches, C order."""
+    yield from itertools.product(
+        *(
+            range(a // c, -(-b // c))
+            for a, b, c in zip(region.start, region.stop, chunk, strict=True)
+        )
+    )
+
+
+class Patchwork:
+    """Takes blocks from any thread, gives whole chunks.
+
+    Parameters
+    ----------
+    shape, chunk, dtype
+        Of the image.
+    folder
+        Where the hidden file may lie; it has no name, so that nothing is left of it.
+    put
+        Takes (region, pixels) of one chunk, cut at the image's edge. The pixels may be a view of
+        the caller's block; they are valid during the call.
+    patch
+        Takes (region, pixels) of a part of a chunk that was put already.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        chunk: Sequence[int],
+        dtype: np.dtype[Any],
+        folder: Path,
+        *,
+        put: Callable[[Region, np.ndarray], None],
+        patch: Callable[[Region, np.ndarray], None],
+    ) -> None:
+        self.shape, self.chunk, self.dtype = tuple(shape), tuple(chunk), dtype
+        self._folder, self._put, self._patch = folder, put, patch
+        self._nbytes = prod(self.chunk) * dtype.itemsize
+        self._lock = threading.Lock()
+        self._file: Any = None
+        self._open: dict[tuple[int, ...], _Open] = {}
+        self._complete: set[tuple[int, ...]] = set()
+        self._free: list[int] = []
+        self._slots = 0
+
+    def cell_region(self, cell: Sequence[int]) -> Region:
+        """Return the box of a chunk, cut at the image's edge."""
+        low = [i * c for i, c in zip(cell, self.chunk, strict=True)]
+        high = [min(a + c, n) for a, c, n in zip(low, self.chunk, self.shape, strict=True)]
+        return Region(tuple(low), tuple(high))
+
+    def write(self, region: Region, block: np.ndarray) -> None:
+        """Take a block; whole chunks in it are put at once."""
+        for cell in cells_of(region, self.chunk):
+            whole = self.cell_region(cell)
+            part = Region(
+                tuple(map(max, whole.start, region.start)), tuple(map(min, whole.stop, region.stop))
+            )
+            inner = tuple(
+                slice(a - o, b - o)
+                for a, b, o in zip(part.start, part.stop, region.start, strict=True)
+            )
+            if part == whole:
+                self._whole(cell, whole, block[inner])
+            else:
+                self._part(cell, whole, part, block[inner])
+
+    def _whole(self, cell: tuple[int, ...], whole: Region, data: np.ndarray) -> None:
+        with self._lock:
+            again = cell in self._complete
+            self._complete.add(cell)
+            old = self._open.pop(cell, None)
+            if old is not None:
+                self._free.append(old.slot)
+        (self._patch if again else self._put)(whole, data)
+
+    def _part(
+        self, cell: tuple[int, ...], whole: Region, part: Region, data: np.ndarray
+    ) -> None:
+        size = data.size * self.dtype.itemsize
+        with self._lock:
+            found = None
+            if cell not in self._complete:
+                found = self._open.get(cell)
+                if found is None:
+                    found = self._open[cell] = _Open(self._slot())
+                if found.used + size > self._nbytes:  # parts that overlap: what is there is put
+                    self._complete.add(cell)
+                    del self._open[cell]
+                else:
+                    place = found.slot * self._nbytes + found.used
+                    found.used += size
+                    found.parts.append((part, place))
+                    self._write_at(place, np.ascontiguousarray(data, self.dtype))
+                    found.done += data.size
+                    if found.done < prod(whole.shape):
+                        return
+                    self._complete.add(cell)
+                    del self._open[cell]
+                    data = data[:0]
+        if found is not None:
+            self._put(whole, self._assembled(whole, found))
+        if data.size:
+            self._patch(part, data)
+
+    def finish(self) -> None:
+        """Put the chunks of which parts never came; those are 0. Let go of the hidden file."""
+        for cell, found in sorted(self._open.items()):
+            whole = self.cell_region(cell)
+            self._put(whole, self._assembled(whole, found))
+            self._complete.add(cell)
+        self._open.clear()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the hidden file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def missing(self) -> Iterator[tuple[int, ...]]:
+        """Yield the chunks of which nothing came."""
+        for cell in cells_of(Region.whole(self.shape), self.chunk):
+            if cell not in self._complete:
+                yield cell
+
+    def _slot(self) -> int:
+        if self._free:
+            return self._free.pop()
+        self._slots += 1
+        return self._slots - 1
+
+    def _assembled(self, whole: Region, found: _Open) -> np.ndarray:
+        out = np.zeros(whole.shape, self.dtype)
+        for part, place in found.parts:
+            data = self._read_at(place, prod(part.shape) * self.dtype.itemsize)
+            inner = tuple(
+                slice(a - o, b - o)
+                for a, b, o in zip(part.start, part.stop, whole.start, strict=True)
+            )
+            out[inner] = data.view(self.dtype).reshape(part.shape)
+        with self._lock:
+            self._free.append(found.slot)
+        return out
+
+    def _write_at(self, place: int, data: np.ndarray) -> None:
+        """Write into the hidden file; the lock is held."""
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115
+        view = memoryview(data.reshape(-1).view(np.uint8).data)
+        self._file.seek(place)
+        while view:
+            view = view[self._file.write(view) :]
+
+    def _read_at(self, place: int, size: int) -> np.ndarray:
+        out = np.empty(size, np.uint8)
+        if hasattr(os, "preadv"):
+            os.preadv(self._file.fileno(), [out.data], place)
+            return out
+        with self._lock:  # Windows
+            self._file.seek(place)
+            self._file.readinto(out.data)
+        return out

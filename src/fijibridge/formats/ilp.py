@@ -1,0 +1,228 @@
+"""ilastik projects (.ilp): what a trained project holds, as plain values.
+
+Decisions where ilastik is silent: nothing in a project is unpickled, so only its own random
+forests can be read; a project that was not trained is refused (ilastik trains it anew); links in
+the file are refused.
+
+Source: ilastik featureSelectionSerializer.py, pixelClassificationSerializer.py,
+dataExportSerializer.py; spec/ilastik-projects.md 1.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fijibridge.errors import FormatError, UnsupportedError
+from fijibridge.formats._hdf5.read import open_file, read_attribute
+from fijibridge.formats._ilp.forests import read_forest
+from fijibridge.formats._ilp.nodes import Node, check_links
+from fijibridge.model.project import Drawn, FeatureSelection, Lane, PixelStage, Project
+
+if TYPE_CHECKING:
+    from fijibridge.errors import FijiBridgeError
+
+__all__ = ["NATIVE", "read_project", "workflow_of"]
+
+_PIXELS, _AUTOCONTEXT = "Pixel Classification", "AutocontextTwoStage"
+#: Workflows that run here.
+NATIVE = (_PIXELS, _AUTOCONTEXT)
+#: Workflow as the file says, lower case -> what people call it.
+_CALLED = {"autocontexttwostage": "Autocontext (2-stage)"}
+_SLICE = re.compile(r"\s*(-?\d+)\s*:\s*(-?\d+)\s*")
+_EXPORT_TEXTS = (
+    "OutputFormat",
+    "OutputFilenameFormat",
+    "OutputInternalPath",
+    "ExportDtype",
+    "OutputAxisOrder",
+)
+_EXPORT_NUMBERS = ("InputMin", "InputMax", "ExportMin", "ExportMax")
+_EXPORT_LISTS = ("RegionStart", "RegionStop")
+
+
+def workflow_of(path: str | os.PathLike[str]) -> str:
+    """Return the workflow of a project, as the file says.
+
+    Raises
+    ------
+    FormatError
+        When it is no ilastik project.
+    """
+    with open_file(Path(path)) as file:
+        return _workflow(Node(file, repr(os.fspath(path))))
+
+
+def _workflow(root: Node) -> str:
+    if "workflowName" in root:
+        return root.text("workflowName")
+    if "PixelClassification" in root:  # before 0.6 the file did not say
+        return _PIXELS
+    raise FormatError(
+        f"{root.what} is no ilastik project: it names no workflow.", "Choose a saved .ilp file."
+    )
+
+
+def read_project(path: str | os.PathLike[str]) -> Project:
+    """Read a trained Pixel Classification or Autocontext project.
+
+    Raises
+    ------
+    FormatError
+        When the file is missing, damaged, hostile, or no trained project.
+    UnsupportedError
+        When its workflow or its classifier does not run here.
+    """
+    what = repr(os.fspath(path))
+    with open_file(Path(path)) as file:
+        root = Node(file, what)
+        workflow = _workflow(root)
+        if workflow not in NATIVE:
+            raise unsupported_workflow(workflow, what)
+        check_links(file, what)
+        suffixes = ("", "01") if workflow == _AUTOCONTEXT else ("",)
+        lanes = _lanes(root)
+        return Project(
+            path=os.path.abspath(path),  # noqa: PTH100  # links are kept
+            workflow=workflow,
+            version=root.text("ilastikVersion", "unknown"),
+            stages=tuple(_stage(root, suffix) for suffix in suffixes),
+            lanes=lanes,
+            export=_export(root),
+        )
+
+
+def unsupported_workflow(workflow: str, what: str) -> FijiBridgeError:
+    """Return the error that says what a workflow would need."""
+    called = _CALLED.get(workflow.lower(), workflow)
+    natively = "Natively run Pixel Classification and Autocontext (2-stage)."
+    return UnsupportedError(
+        f"{what} is a project of ilastik's workflow {called!r}, which does not run natively.",
+        f"It needs ilastik itself: run_ilastik.sh --headless --project=… . {natively} What ilastik "
+        "writes, fijibridge reads and exports.",
+    )
+
+
+def _stage(root: Node, suffix: str) -> PixelStage:
+    applet = f"PixelClassification{suffix}"
+    if applet not in root or "ClassifierForests" not in root.node(applet):
+        raise FormatError(
+            f"{root.what} holds no trained classifier.",
+            "Open it in ilastik, press Live Update once, and save it.",
+        )
+    group = root.node(applet)
+    forest = read_forest(group.node("ClassifierForests"))
+    features = _features(root, f"FeatureSelections{suffix}")
+    names = group.texts("LabelNames") if "LabelNames" in group else ()
+    return PixelStage(
+        features=features,
+        forest=forest,
+        label_names=tuple(n for n in names if n) if len(names) == 1 else names,
+        label_colors=_colors(group, "LabelColors"),
+        map_colors=_colors(group, "PmapColors"),
+        drawn=_drawn(group),
+    )
+
+
+def _features(root: Node, name: str) -> FeatureSelection:
+    group = root.node(name)
+    if group.text("FeatureListFilename"):
+        raise UnsupportedError(
+            f"{root.what} takes its features from a file "
+            f"({group.text('FeatureListFilename')!r}), which is not supported.",
+            "Choose features in ilastik, train and save the project.",
+        )
+    matrix = group.array("SelectionMatrix")
+    if matrix.ndim != 2 or matrix.size > 10_000:
+        raise FormatError(f"{root.what} has a table of features of the shape {matrix.shape}.")
+    in_2d: tuple[bool, ...] = ()
+    if "ComputeIn2d" in group:
+        in_2d = tuple(bool(v) for v in group.array("ComputeIn2d").ravel().tolist())
+    return FeatureSelection(
+        ids=group.texts("FeatureIds"),
+        scales=tuple(group.numbers("Scales")),
+        matrix=tuple(tuple(bool(v) for v in row) for row in matrix.tolist()),
+        in_2d=in_2d,
+    )
+
+
+def _colors(group: Node, name: str) -> tuple[tuple[int, int, int], ...]:
+    if name not in group:
+        return ()
+    found = group.array(name)
+    if found.ndim != 2 or found.shape[1] != 3 or len(found) > 4096:
+        return ()
+    return tuple((int(r) % 256, int(g) % 256, int(b) % 256) for r, g, b in found.tolist())
+
+
+def _drawn(group: Node) -> tuple[tuple[Drawn, ...], ...]:
+    if "LabelSets" not in group:
+        return ()
+    lanes = []
+    for lane in group.node("LabelSets").nodes("labels"):
+        blocks = []
+        for name in lane.names("block"):
+            labels = lane.array(name, "biu")
+            text = read_attribute(lane.dataset(name), "blockSlice")
+            blocks.append(Drawn(start=_start(text, labels.shape, lane), labels=labels))
+        lanes.append(tuple(blocks))
+    return tuple(lanes)
+
+
+def _start(text: Any, shape: tuple[int, ...], lane: Node) -> tuple[int, ...]:
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    parts = [_SLICE.fullmatch(p) for p in str(text).strip("[] ").split(",")]
+    ends = [(int(p[1]), int(p[2])) for p in parts if p is not None]
+    if len(ends) != len(shape) or any(
+        b - a != n or a < 0 for (a, b), n in zip(ends, shape, strict=True)
+    ):
+        raise FormatError(f"{lane.what}: a label block of {lane.name} lies at {text!r}.")
+    return tuple(a for a, _ in ends)
+
+
+def _lanes(root: Node) -> tuple[Lane, ...]:
+    found: list[Lane] = []
+    if "Input Data" not in root or "infos" not in root.node("Input Data"):
+        return ()
+    for lane in root.node("Input Data").node("infos").nodes("lane"):
+        if "Raw Data" not in lane:
+            found.append(Lane())
+            continue
+        raw = lane.node("Raw Data")
+        axes = _letters(raw.text("axistags"))
+        shape = tuple(int(v) for v in raw.numbers("shape")) if "shape" in raw else ()
+        found.append(Lane(axes=axes, shape=shape, path=raw.text("filePath")))
+    return tuple(found)
+
+
+def _letters(text: str) -> str:
+    try:
+        letters = "".join(str(axis["key"]) for axis in json.loads(text)["axes"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ""
+    good = set(letters) <= set("tzyxc") and len(set(letters)) == len(letters)
+    return letters if good else ""
+
+
+def _export(root: Node) -> dict[str, Any]:
+    if "Prediction Export" not in root:
+        return {}
+    group = root.node("Prediction Export")
+    found: dict[str, Any] = {}
+    for name in _EXPORT_TEXTS:
+        if name in group and group.text(name):
+            found[name] = group.text(name)
+    for name in _EXPORT_NUMBERS:
+        if name in group:
+            values = group.numbers(name)
+            if values and math.isfinite(values[0]):
+                found[name] = values[0]
+    for name in _EXPORT_LISTS:
+        if name in group and group.dataset(name).dtype.kind in "iuf":
+            found[name] = tuple(int(v) if math.isfinite(v) else None for v in group.numbers(name))
+    return found

@@ -1,0 +1,1 @@
+"""Compiled loops of the project room; imported only when a project runs."""

@@ -318,8 +318,20 @@ def _print_completion(shell: str) -> int:
 
 def _context(found: Operation, options: RunOptions) -> Context:
     if options.quiet or options.json or not sys.stderr.isatty():
-        return make_context(found, options)
-    return make_context(found, options, progress=_progress())
+        return make_context(found, options, ask=_ask)
+    if found.name == "export":  # tells bytes, too
+        from fijibridge.export.progress import Meter
+
+        meter = Meter()
+        return make_context(found, options, ask=_ask, progress=meter.jobs, meter=meter.begin)
+    return make_context(found, options, progress=_progress(), ask=_ask)
+
+
+def _ask(question: str) -> bool:
+    """Put a question on stderr and return whether the answer is yes."""
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def _progress() -> Callable[[int, int, str], None]:
@@ -360,6 +372,8 @@ def _print_report(report: Report, options: RunOptions) -> None:
 def _print_people(report: Report) -> None:
     for line in report.lines:
         _say(line)
+    if report.summary:
+        _say(report.summary)
     for title in report.skipped:
         _say(f"{title}: complete, skipped")
     if not report.dry_run:

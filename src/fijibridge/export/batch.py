@@ -12,22 +12,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FijiBridgeError, SettingsError
-from fijibridge.export.execute import Done, execute
 from fijibridge.export.plan import ExportPlan, make_plan
 from fijibridge.export.sources import input_name, matches, open_source
+from fijibridge.export.together import execute_together
 from fijibridge.formats import Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from fijibridge.export.execute import Done
     from fijibridge.export.settings import ExportSettings
 
-__all__ = ["Item", "check_collisions", "plan_batch", "plan_one", "run_item"]
+__all__ = ["Item", "check_collisions", "plan_batch", "plan_one", "run_item", "run_items"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One input of a batch.
+    """One product of one input of a batch.
 
     Parameters
     ----------
@@ -39,12 +40,20 @@ class Item:
         What will be done; None when it cannot be planned.
     error
         Why not.
+    product
+        Name of the product of a recipe, "" without one.
     """
 
     title: str
     value: Any
     plan: ExportPlan | None = None
     error: FijiBridgeError | None = None
+    product: str = ""
+
+    @property
+    def name(self) -> str:
+        """The input and its product, for messages."""
+        return f"{self.title}, product {self.product}" if self.product else self.title
 
 
 def plan_one(value: Any, settings: ExportSettings, index: int = 0) -> ExportPlan:
@@ -63,8 +72,21 @@ def plan_one(value: Any, settings: ExportSettings, index: int = 0) -> ExportPlan
         source.close()
 
 
-def plan_batch(values: Sequence[Any], settings: ExportSettings) -> list[Item]:
+def plan_batch(
+    values: Sequence[Any],
+    settings: ExportSettings,
+    products: Sequence[tuple[str, ExportSettings]] = (),
+) -> list[Item]:
     """Return the plans of all inputs; those that cannot be planned say why.
+
+    Parameters
+    ----------
+    values
+        The inputs.
+    settings
+        What is done to each of them.
+    products
+        In place of `settings`, (name, settings) of several products of each input.
 
     Raises
     ------
@@ -74,10 +96,13 @@ def plan_batch(values: Sequence[Any], settings: ExportSettings) -> list[Item]:
     items = []
     for i, value in enumerate(values):
         title = os.fspath(value) if isinstance(value, (str, os.PathLike)) else f"image {i}"
-        try:
-            items.append(Item(title=title, value=value, plan=plan_one(value, settings, i)))
-        except FijiBridgeError as error:
-            items.append(Item(title=title, value=value, error=error))
+        for product, one in products or (("", settings),):
+            plan, wrong = None, None
+            try:
+                plan = plan_one(value, one, i)
+            except FijiBridgeError as error:
+                wrong = error
+            items.append(Item(title=title, value=value, plan=plan, error=wrong, product=product))
     check_collisions(items)
     return items
 
@@ -88,17 +113,18 @@ def _key(path: str) -> str:
 
 def check_collisions(items: Iterable[Item]) -> None:
     """Raise SettingsError when two outputs have one name, or an output is an input."""
-    writers: dict[str, str] = {}
+    writers: dict[str, Item] = {}
     items = list(items)
     for item in items:
         for file in item.plan.files if item.plan is not None else ():
-            if _key(file) in writers:
+            other = writers.get(_key(file))
+            if other is not None:
+                inputs = "products" if other.title == item.title and item.product else "inputs"
                 raise SettingsError(
-                    f"Two inputs would be written to {file!r}: {writers[_key(file)]!r} and "
-                    f"{item.title!r}.",
+                    f"Two {inputs} would be written to {file!r}: {other.name!r} and {item.name!r}.",
                     "Put {nickname}, {dataset_dir} or {index} into --output_filename_format.",
                 )
-            writers[_key(file)] = item.title
+            writers[_key(file)] = item
     for item in items:
         if item.plan is None or not isinstance(item.value, (str, os.PathLike)):
             continue
@@ -119,11 +145,46 @@ def run_item(item: Item, progress: Callable[[int], None] = lambda _nbytes: None)
     FijiBridgeError
         What was wrong when it was planned, or while it was done.
     """
-    if item.plan is None:
-        assert item.error is not None  # noqa: S101  # one of the two is there
-        raise item.error
-    source = open_source(item.value, item.plan.settings)
-    try:
-        return execute(item.plan, source, progress)
-    finally:
-        source.close()
+    return run_items([item], progress)[0]
+
+
+def run_items(
+    items: Sequence[Item],
+    progress: Callable[[int], None] = lambda _nbytes: None,
+    whole: frozenset[str] = frozenset(),
+) -> list[Done]:
+    """Do all products of one input; those that read it alike in one read.
+
+    Parameters
+    ----------
+    items
+        Products of one input.
+    progress
+        Called with the bytes of each block that was written, from any thread.
+    whole
+        Outputs that are there and stay as they are.
+
+    Raises
+    ------
+    FijiBridgeError
+        What was wrong when it was planned, or while it was done.
+    """
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    plans: list[ExportPlan] = []
+    for i, item in enumerate(items):
+        if item.plan is None:
+            assert item.error is not None  # noqa: S101  # one of the two is there
+            raise item.error
+        plans.append(item.plan)
+        asked = item.plan.settings
+        key = (asked.input_axes, asked.stack_along, asked.role, asked.compat)
+        groups.setdefault(key, []).append(i)
+    found: dict[int, Done] = {}
+    for group in groups.values():
+        source = open_source(items[group[0]].value, plans[group[0]].settings)
+        try:
+            done = execute_together([plans[i] for i in group], source, progress, whole)
+        finally:
+            source.close()
+        found.update(zip(group, done, strict=True))
+    return [found[i] for i in range(len(items))]

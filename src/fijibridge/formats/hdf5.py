@@ -7,6 +7,7 @@ attributes are ilastik's.
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FormatError
@@ -22,6 +23,7 @@ from fijibridge.formats._hdf5.read import (
     role_of,
 )
 from fijibridge.formats._hdf5.write import DTYPES, Hdf5Sink, check_image
+from fijibridge.formats._target import staged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from fijibridge.formats._location import Location
     from fijibridge.model import ImageSink, ImageSource, ImageSpec
 
-__all__ = ["FORMAT", "create_image", "describe", "open_image", "validate"]
+__all__ = ["FORMAT", "create_image", "describe", "open_image", "remove_dataset", "validate"]
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 
@@ -94,6 +96,25 @@ def describe(where: Location) -> dict[str, Any]:
                 }
             images.append(about)
     return {"format": "hdf5", "images": images, "others": others}
+
+
+def remove_dataset(path: Path, inner: str) -> None:
+    """Remove one dataset from a file that holds others; its room is not given back.
+
+    Raises
+    ------
+    FormatError
+        When the file cannot be opened.
+    SettingsError
+        When it cannot be written.
+    """
+    import h5py
+
+    with staged(path, overwrite=True) as part:
+        open_file(path).close()
+        shutil.copyfile(path, part)
+        with h5py.File(part, "r+") as file:
+            del file[inner]
 
 
 def validate(where: Location) -> list[Finding]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fijibridge.model.rois import RoiSet
     from fijibridge.model.table import ResultsTable
 
-__all__ = ["image_html", "label_colors", "png_bytes", "rois_html", "table_html"]
+__all__ = ["image_html", "label_colors", "png_bytes", "rois_html", "table_html", "thumbnail"]
 
 _SIDE = 256  # largest side of a thumbnail, pixels
 _ROWS = 10  # rows of a table that are shown
@@ -51,7 +51,8 @@ def label_colors(labels: np.ndarray) -> np.ndarray:
     return colors
 
 
-def _thumbnail(image: Image) -> np.ndarray:
+def thumbnail(image: Image) -> np.ndarray:
+    """Return (h, w, 3) uint8 of the middle plane, its larger side 256 pixels at most."""
     spec = image.spec
     data = image.data
     keep = [k for k in spec.axes.keys if k in "yx" or (k == "c" and spec.extra.rgb)]
@@ -86,7 +87,7 @@ def image_html(image: Image) -> str:
         facts += f", {len(np.setdiff1d(np.unique(image.data), [0]))} labels"
     picture = ""
     if image.data.size and "x" in axes and "y" in axes:
-        code = base64.b64encode(png_bytes(_thumbnail(image))).decode()
+        code = base64.b64encode(png_bytes(thumbnail(image))).decode()
         picture = f'<img src="data:image/png;base64,{code}" style="image-rendering:pixelated">'
     name = html.escape(image.name or type(image).__name__)
     return f"<div><b>{name}</b> {html.escape(facts)}<br>{picture}</div>"

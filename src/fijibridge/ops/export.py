@@ -11,213 +11,30 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import SettingsError
-from fijibridge.export.settings import (
-    Cutout,
-    parse_axis_order,
-    parse_cutout,
-    parse_dtype,
-    parse_pair,
-)
+from fijibridge.ops._export_words import ExportVerbSettings, engine_settings, recipe_products
 from fijibridge.ops._inputs import each_path
-from fijibridge.ops._kinds import FLAG, INTEGER, PATH, PATHS, TEXT, Kind, absolute_path
+from fijibridge.ops._kinds import absolute_path
 from fijibridge.ops._operation import Job, JobReport, Operation, Plan
 from fijibridge.ops._record import SUFFIX
-from fijibridge.ops._settings import setting, settings
+from fijibridge.ops._settings import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from fijibridge.export.batch import Item
+    from fijibridge.export.execute import Done
     from fijibridge.export.plan import ExportPlan
-    from fijibridge.export.settings import ExportSettings
+    from fijibridge.export.recipe import Product
     from fijibridge.ops._operation import Context, Report
 
 __all__ = ["OPERATION", "ExportVerbSettings", "export"]
 
-_VALUES = "what is done to the pixels"
-_NAMES = "what is written, and where"
-_READ = "how the input is read"
-_WORK = "how the work is done"
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-_MEMORY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", re.IGNORECASE)
 _INDEX = re.compile(r"\{index(?::([^{}]*))?\}")
-
-
-def _memory(value: Any, name: str) -> int:
-    """Return bytes of ``1GB``, ``500 MiB`` or a number.
-
-    Examples
-    --------
-    >>> _memory("1.5kB", "memory"), _memory("1 MiB", "memory"), _memory(7, "memory")
-    (1500, 1048576, 7)
-    """
-    match = _MEMORY.fullmatch(str(value))
-    if match is None or isinstance(value, bool):
-        raise SettingsError(f"{name} is {value!r}; allowed is a size such as 1GB or 500MB.")
-    unit = match[2].lower()
-    factor = 1024 ** "kmgt".index(unit) * 1024 if match[3] and unit else _UNITS[unit]
-    found = int(float(match[1]) * factor)
-    if found < 1:
-        raise SettingsError(f"{name} is {value!r}; it must be 1 byte or more.")
-    return found
-
-
-def _cutout_text(value: Cutout) -> str:
-    if value.named:
-        return ",".join(
-            f"{key}={'' if a is None else a}:{'' if b is None else b}"
-            for key, (a, b) in value.named.items()
-        )
-    parts = [", ".join(map(str, part)) for part in (value.start, value.stop)]
-    return f"[[{parts[0]}], [{parts[1]}]]"
-
-
-def _pair_text(value: tuple[float, float]) -> str:
-    return f"({value[0]!r},{value[1]!r})"
-
-
-CUTOUT = Kind(
-    metavar="[(STARTS),(STOPS)]", parse=parse_cutout, dump=_cutout_text, text=_cutout_text
-)
-DTYPE = Kind(metavar="DTYPE", parse=parse_dtype)
-ORDER = Kind(metavar="LETTERS", parse=parse_axis_order)
-PAIR = Kind(metavar="(LOW,HIGH)", parse=parse_pair, dump=list, text=_pair_text)
-MEMORY = Kind(metavar="SIZE", parse=_memory)
-
-
-@settings
-class ExportVerbSettings:
-    """Settings of ``export``; the words are ilastik's."""
-
-    inputs: tuple[str, ...] = setting(
-        (),
-        kind=PATHS,
-        metavar="INPUT",
-        positional=True,
-        aliases=("input",),
-        help="images; a path may go on inside a file; a quoted pattern is one stack",
-    )
-    input_data: tuple[str, ...] = setting(
-        (), kind=PATHS, metavar="INPUT", group=_READ, help="the same as INPUT, ilastik's flag"
-    )
-    each: str | None = setting(
-        None, kind=PATH, metavar="GLOB", group=_READ, help="take every match as its own input"
-    )
-    input_axes: str | None = setting(
-        None,
-        kind=ORDER,
-        group=_READ,
-        aliases=("axes",),
-        help="axes of the input, such as zyx",
-    )
-    stack_along: str = setting(
-        "z", kind=ORDER, metavar="AXIS", group=_READ, help="axis of the files of a pattern"
-    )
-    role: str | None = setting(
-        None,
-        kind=TEXT,
-        choices=("labels", "intensity", "probabilities"),
-        metavar="ROLE",
-        group=_READ,
-        help="labels, intensity or probabilities; left out: as the file says",
-    )
-    preconvert_stacks: bool = setting(
-        default=False, group=_READ, help="ilastik's; stacks are read as they are, in bounded memory"
-    )
-    export_source: str = setting(
-        "Input", kind=TEXT, metavar="NAME", group=_READ, help="Input, the only source here"
-    )
-    cutout_subregion: Cutout | None = setting(
-        None,
-        kind=CUTOUT,
-        group=_VALUES,
-        help="the part that is written, in the input's axis order, None = open end; or "
-        "z=0:10,y=:100",
-    )
-    export_dtype: str | None = setting(None, kind=DTYPE, group=_VALUES, help="pixel type")
-    pipeline_result_drange: tuple[float, float] | None = setting(
-        None, kind=PAIR, group=_VALUES, help="the range of values that becomes export_drange"
-    )
-    export_drange: tuple[float, float] | None = setting(
-        None, kind=PAIR, group=_VALUES, help="the range of values afterwards"
-    )
-    output_axis_order: str | None = setting(
-        None, kind=ORDER, group=_VALUES, help="axes of the output, such as tzyxc"
-    )
-    downscale: str | None = setting(
-        None,
-        kind=TEXT,
-        choices=("linear", "mean", "nearest"),
-        metavar="linear|mean|nearest",
-        group=_VALUES,
-        help="how the levels of a pyramid are made; left out: linear, labels nearest",
-    )
-    compat: str | None = setting(
-        None,
-        kind=TEXT,
-        choices=("ilastik",),
-        metavar="ilastik",
-        group=_VALUES,
-        help="bit for bit what current ilastik writes, truncation, wrapping and names included",
-    )
-    output_format: str | None = setting(
-        None,
-        kind=TEXT,
-        metavar="FORMAT",
-        group=_NAMES,
-        help="ilastik's name of the format; left out: as the suffix says, else compressed hdf5",
-    )
-    output_filename_format: str = setting(
-        "{dataset_dir}/{nickname}_{result_type}",
-        kind=TEXT,
-        metavar="NAME",
-        group=_NAMES,
-        help="name with placeholders: dataset_dir, nickname, result_type, roi, x_start, x_stop, …, "
-        "index, slice_index",
-    )
-    output_internal_path: str = setting(
-        "exported_data", kind=TEXT, metavar="PATH", group=_NAMES, help="place inside HDF5 files"
-    )
-    jobs: int = setting(0, kind=INTEGER, group=_WORK, help="threads; 0 = one a core")
-    memory: int = setting(
-        1 << 28, kind=MEMORY, group=_WORK, help="what blocks in flight may take, such as 1GB"
-    )
-    headless: bool = setting(
-        default=False, kind=FLAG, group=_WORK, help="ilastik's; nothing here opens windows"
-    )
-    readonly: bool = setting(
-        default=False, kind=FLAG, group=_WORK, help="ilastik's; inputs are never changed"
-    )
-
-    def check(self) -> None:
-        """Refuse what does not go together."""
-        if self.jobs < 0:
-            raise SettingsError(f"jobs is {self.jobs}; allowed is 0 or more.")
-        if len(self.stack_along) != 1:
-            raise SettingsError(f"stack_along is {self.stack_along!r}; allowed is one letter.")
-        if self.output_format is not None:
-            from fijibridge.export.outputs import output_named
-
-            output_named(self.output_format)
-
-
-#: Fields of the engine's settings that are the verb's under the same name.
-_SHARED = (
-    *("output_format", "output_filename_format", "output_internal_path", "cutout_subregion"),
-    *("export_dtype", "output_axis_order", "pipeline_result_drange", "export_drange"),
-    *("export_source", "input_axes", "stack_along", "role", "downscale", "jobs", "memory"),
-)
-
-
-def _engine(value: ExportVerbSettings, *, overwrite: bool) -> ExportSettings:
-    from fijibridge.export.settings import ExportSettings
-
-    chosen: dict[str, Any] = {name: getattr(value, name) for name in _SHARED}
-    return ExportSettings(**chosen, compat=value.compat or "", overwrite=overwrite)  # type: ignore[arg-type]  # checked there
 
 
 def _values(value: ExportVerbSettings) -> list[Any]:
@@ -238,38 +55,85 @@ def _run(value: ExportVerbSettings, context: Context) -> Plan:
 def _plan(values: Sequence[Any], value: ExportVerbSettings, context: Context) -> Plan:
     from fijibridge.export.batch import plan_batch
 
-    items = plan_batch(values, _engine(value, overwrite=context.options.overwrite))
-    if len(items) == 1 and items[0].error is not None:
+    overwrite = context.options.overwrite
+    recipe = recipe_products(value, overwrite=overwrite)
+    products = [(product.name, one) for product, one in recipe]
+    items = plan_batch(values, engine_settings(value, overwrite=overwrite), products)
+    if len({item.title for item in items}) == 1 and items[0].error is not None:
         raise items[0].error
+    if value.delete:
+        from fijibridge.ops._export_delete import plan_delete
+
+        return plan_delete(items, value, context)
+    inline = value.recipe
+    if recipe:
+        from fijibridge.export.recipe import recipe_text
+
+        inline = recipe_text([_anywhere(product) for product, _ in recipe])
     notes = []
     for item in items:
         if item.error is not None and context.options.dry_run:
-            notes.append(f"{item.title} cannot be exported: {item.error}")
+            notes.append(f"{item.name} cannot be exported: {item.error}")
         said = item.plan.warnings if item.plan is not None else ()
-        notes += said if len(items) == 1 else [f"{item.title}: {text}" for text in said]
-    return Plan(
-        jobs=tuple(_job(item, i, value) for i, item in enumerate(items)), notes=tuple(notes)
-    )
+        notes += said if len(items) == 1 else [f"{item.name}: {text}" for text in said]
+    per_input = max(1, len(products))
+    groups = [items[i : i + per_input] for i in range(0, len(items), per_input)]
+    jobs = tuple(_job(group, i, value, inline, context) for i, group in enumerate(groups))
+    return Plan(jobs=_with_titles(jobs), notes=tuple(notes))
 
 
-def _job(item: Item, index: int, value: ExportVerbSettings) -> Job:
-    is_path = isinstance(item.value, (str, os.PathLike))
-    sources = (os.fspath(item.value),) if is_path else ()
-    if item.plan is None:
-        return Job(title=item.title, run=partial(_do, item), sources=sources)
-    files = item.plan.files
-    targets = {"output": files[0]}
-    if len(files) > 1:
-        targets = {f"slice {i}": file for i, file in enumerate(files)}
+def _anywhere(product: Product) -> Product:
+    """Return a product whose name means the same from any folder."""
+    name = product.options.get("output_filename_format")
+    if name is None or name.startswith(("{dataset_dir}", "~")):
+        return product
+    options = {**product.options, "output_filename_format": absolute_path(name)}
+    return dataclasses.replace(product, options=options)
+
+
+def _with_titles(jobs: tuple[Job, ...]) -> tuple[Job, ...]:
+    """Return the jobs with a title each, also where an input is named twice."""
+    seen: dict[str, int] = {}
+    found = []
+    for job in jobs:
+        n = seen[job.title] = seen.get(job.title, 0) + 1
+        found.append(job if n == 1 else dataclasses.replace(job, title=f"{job.title} ({n})"))
+    return tuple(found)
+
+
+def _job(
+    group: list[Item], index: int, value: ExportVerbSettings, recipe: str | None, context: Context
+) -> Job:
+    first = group[0]
+    is_path = isinstance(first.value, (str, os.PathLike))
+    sources = (os.fspath(first.value),) if is_path else ()
+    run = partial(_do, group, frozenset(), value.scheduler, context.meter)
+    plans = [item.plan for item in group if item.plan is not None]
+    if len(plans) < len(group):
+        return Job(title=first.title, run=run, sources=sources)
+    planned: dict[str, Any] = plans[0].summary
+    if len(plans) > 1:
+        planned = {item.product: plan.summary for item, plan in zip(group, plans, strict=True)}
     return Job(
-        title=item.title,
-        run=partial(_do, item),
+        title=first.title,
+        run=run,
         sources=sources,
-        targets=targets,
-        record=_record_name(item.plan) if is_path else None,
-        settings=_alone(value, item, index) if is_path else None,
-        planned=item.plan.summary,
+        targets=_targets(group),
+        record=_record_name(plans[0]) if is_path else None,
+        settings=_alone(value, first, index, recipe) if is_path else None,
+        planned=planned,
+        resume=lambda whole: partial(_do, group, whole, value.scheduler, context.meter),
     )
+
+
+def _targets(group: list[Item]) -> dict[str, str]:
+    found = {}
+    for item in group:
+        files = item.plan.files if item.plan is not None else ()
+        for i, file in enumerate(files):
+            what = "output" if len(files) == 1 else f"slice {i}"
+            found[f"{item.product} {what}".strip()] = file
+    return found
 
 
 def _record_name(plan: ExportPlan) -> str:
@@ -285,9 +149,18 @@ def _record_name(plan: ExportPlan) -> str:
     return str(path.parent / f"{stem}{SUFFIX}")
 
 
-def _alone(value: ExportVerbSettings, item: Item, index: int) -> ExportVerbSettings:
-    """Return the settings that repeat one input of a batch alone, from any folder."""
-    name = _INDEX.sub(lambda m: format(index, m[1] or ""), value.output_filename_format)
+def _alone(
+    value: ExportVerbSettings, item: Item, index: int, recipe: str | None
+) -> ExportVerbSettings:
+    """Return the settings that repeat one input of a batch alone, from any folder.
+
+    How the work was done is left out: it changes nothing.
+    """
+
+    def numbered(text: str) -> str:
+        return _INDEX.sub(lambda m: format(index, m[1] or ""), text)
+
+    name = numbered(value.output_filename_format)
     if not name.startswith(("{dataset_dir}", "~")):
         name = absolute_path(name)
     return dataclasses.replace(
@@ -296,33 +169,110 @@ def _alone(value: ExportVerbSettings, item: Item, index: int) -> ExportVerbSetti
         input_data=(),
         each=None,
         output_filename_format=name,
-        output_internal_path=_INDEX.sub(
-            lambda m: format(index, m[1] or ""), value.output_internal_path
-        ),
+        output_internal_path=numbered(value.output_internal_path),
+        recipe=None if recipe is None else numbered(recipe),
+        report=None,
+        scheduler=None,
+        jobs=0,
+        memory=1 << 28,
     )
 
 
-def _do(item: Item, _earlier: Mapping[str, JobReport]) -> JobReport:
-    from fijibridge.export.batch import run_item
+def _do(
+    group: list[Item],
+    whole: frozenset[str],
+    scheduler: str | None,
+    meter: Callable[[str, int], Callable[[int], None]] | None,
+    _earlier: Mapping[str, JobReport],
+) -> JobReport:
+    from fijibridge.export.batch import run_items
 
-    done = run_item(item)
-    assert item.plan is not None  # noqa: S101  # run_item raises when there is none
+    total = sum(item.plan.nbytes for item in group if item.plan is not None)
+    began = time.perf_counter()
+    progress = meter(group[0].title, total) if meter is not None else lambda _nbytes: None
+    if scheduler is None:
+        found = run_items(group, progress, whole)
+    else:
+        from fijibridge.export.cluster import run_items_on
+
+        found = run_items_on(scheduler, group, progress, whole)
+    seconds = time.perf_counter() - began
+    pairs = list(zip(group, found, strict=True))
+    lines = [_line(item, done) for item, done in pairs]
+    data: dict[str, Any] = _data(*pairs[0])
+    if len(pairs) > 1:
+        data = {"products": [{"product": item.product, **_data(item, d)} for item, d in pairs]}
+        data["bytes"] = total
+    data |= {"seconds": seconds, "bytes_per_second": total / seconds if seconds else None}
+    return JobReport(
+        line="\n".join(lines),
+        data=data,
+        notes=tuple(note for item, done in pairs for note in _notes(item, done)),
+        value=found[0] if len(found) == 1 else found,
+    )
+
+
+def _line(item: Item, done: Done) -> str:
+    assert item.plan is not None  # noqa: S101  # what is done was planned
     spec = item.plan.output
     sizes = " x ".join(map(str, spec.shape))
     files = f", {len(done.files)} files" if len(done.files) > 1 else ""
+    return f"{item.name}: {spec.axes.keys} {sizes} {spec.dtype}{files}"
+
+
+def _notes(item: Item, done: Done) -> list[str]:
+    assert item.plan is not None  # noqa: S101  # what is done was planned
+    what = f"{item.product}: " if item.product else ""
     notes = []
     if done.saturated:
-        notes.append(f"{done.saturated} values were beyond {spec.dtype} and saturated.")
+        dtype = item.plan.output.dtype
+        notes.append(f"{what}{done.saturated} values were beyond {dtype} and saturated.")
     if done.nans:
-        notes.append(f"{done.nans} values were NaN and became 0.")
-    data = {
+        notes.append(f"{what}{done.nans} values were NaN and became 0.")
+    return notes
+
+
+def _data(item: Item, done: Done) -> dict[str, Any]:
+    assert item.plan is not None  # noqa: S101  # what is done was planned
+    return {
         **item.plan.summary,
         "files": list(done.files),
         "saturated": done.saturated,
         "nans": done.nans,
     }
-    line = f"{item.title}: {spec.axes.keys} {sizes} {spec.dtype}{files}"
-    return JobReport(line=line, data=data, notes=tuple(notes), value=done)
+
+
+def _finish(value: ExportVerbSettings, _context: Context, report: Report) -> Report:
+    """Add the table over all inputs, and write the page."""
+    if value.delete:
+        return report
+    from fijibridge.export.report import summary_table, write_page
+
+    rows = _rows(report)
+    if len(rows) > 1:
+        report = dataclasses.replace(report, summary=summary_table(rows))
+    if value.report is not None:
+        write_page(value.report, rows, as_text(value), notes=report.notes)
+        report = dataclasses.replace(report, outputs=(*report.outputs, value.report))
+    return report
+
+
+def _rows(report: Report) -> list[dict[str, Any]]:
+    """Return what the table and the page say of each input."""
+    rows: list[dict[str, Any]] = []
+    for title, job in report.jobs.items():
+        seconds = job.data.get("seconds")
+        for one in job.data.get("products", [job.data]):
+            product = one.get("product", "")
+            name = f"{title}, product {product}" if product else title
+            notes = [n for n in job.notes if not product or n.startswith(f"{product}: ")]
+            rows.append({"title": name, "state": "done", "seconds": seconds, "notes": notes} | one)
+    rows += [{"title": title, "state": "complete, skipped"} for title in report.skipped]
+    rows += [
+        {"title": title, "state": "failed", "error": error.message, "hint": error.hint}
+        for title, error in report.failures
+    ]
+    return rows
 
 
 OPERATION = Operation(
@@ -331,6 +281,7 @@ OPERATION = Operation(
     summary="any image into any format: part, pixel type, range and axes, with ilastik's flags",
     settings=ExportVerbSettings,
     run=_run,
+    finish=_finish,
     opens={"inputs": ("image",)},
     targets=("output_filename_format", "output_format", "output_internal_path"),
     shows={"output_filename_format": "{folder}/{name}.tif"},

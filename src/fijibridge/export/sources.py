@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fijibridge.errors import FormatError, SettingsError
+from fijibridge.export.globs import inner_matches
 from fijibridge.export.naming import InputName, nickname
 from fijibridge.formats import Location, open_image
 from fijibridge.model import Axes, Axis, Image, ImageSource, Region
@@ -51,7 +52,9 @@ def matches(pattern: str, *, exact: bool = False) -> list[str]:
     """
     if not any(c in pattern for c in "*?[") or Path(pattern).exists():
         return [pattern]
-    found = glob.glob(pattern, recursive=True)  # noqa: PTH207  # patterns may be absolute
+    found = inner_matches(pattern)
+    if not found:
+        found = glob.glob(pattern, recursive=True)  # noqa: PTH207  # patterns may be absolute
     if not found:
         where = Location.parse(pattern)
         if where.inner:
@@ -81,9 +84,20 @@ def input_name(value: Any, index: int, *, exact: bool) -> InputName:
     first = places[0]
     return InputName(
         dataset_dir=os.path.abspath(first.path.parent),  # noqa: PTH100  # links are kept
-        nickname=nickname([str(place.path) for place in places], first.inner, exact=exact),
+        nickname=nickname(
+            list(dict.fromkeys(str(place.path) for place in places)), _inner(places), exact=exact
+        ),
         index=index,
     )
+
+
+def _inner(places: list[Location]) -> str:
+    """Return the place inside the files, of several places what their names begin with."""
+    inners = [place.inner for place in places]
+    if len(set(inners)) == 1:
+        return inners[0]
+    common = os.path.commonprefix(inners)  # noqa: RUF071  # letter by letter is what is meant
+    return re.sub(r"[-_. \d/]+$", "", common)
 
 
 def _local(value: str | os.PathLike[str]) -> str:

@@ -66,7 +66,11 @@ def glob_paths(pattern: str) -> list[str]:
     """
     if not is_glob(pattern):
         return [pattern]
-    found = glob.glob(pattern, recursive=True)  # noqa: PTH207  # patterns may be absolute
+    from fijibridge.export.globs import inner_matches
+
+    found = inner_matches(pattern)
+    if not found:
+        found = glob.glob(pattern, recursive=True)  # noqa: PTH207  # patterns may be absolute
     if not found:
         # a pattern that goes on inside files: d/*.h5/raw
         from fijibridge.formats import Location

@@ -112,9 +112,7 @@ class Patchwork:
                 self._free.append(old.slot)
         (self._patch if again else self._put)(whole, data)
 
-    def _part(
-        self, cell: tuple[int, ...], whole: Region, part: Region, data: np.ndarray
-    ) -> None:
+    def _part(self, cell: tuple[int, ...], whole: Region, part: Region, data: np.ndarray) -> None:
         size = data.size * self.dtype.itemsize
         with self._lock:
             found = None

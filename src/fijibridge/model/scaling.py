@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 
     from fijibridge.model.image import Role
 
-__all__ = ["SCALINGS", "Scaling", "coarser", "level_axes", "reduce_block", "scaling_for", "support"]
+__all__ = [
+    "SCALINGS",
+    "Scaling",
+    "coarser",
+    "level_axes",
+    "reach",
+    "reduce_block",
+    "scaling_for",
+    "support",
+]
 
 Scaling = Literal["linear", "mean", "nearest"]
 SCALINGS: tuple[Scaling, ...] = ("linear", "mean", "nearest")
@@ -140,6 +149,20 @@ def _taps(fine: int, coarse: int, scaling: Scaling) -> _Taps:
     period = max(1, 2 * (fine - 1))
     index = np.abs(index) % period  # mirrored at the edge samples
     return _Taps(np.where(index >= fine, period - index, index), weight)
+
+
+def reach(fine: int, coarse: int, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first and the last sample of the finer axis that each coarser one is made of.
+
+    Examples
+    --------
+    >>> [ends.tolist() for ends in reach(8, 4, "mean")]
+    [[0, 2, 4, 6], [1, 3, 5, 7]]
+    """
+    if fine == coarse:
+        return np.arange(fine), np.arange(fine)
+    index = _taps(fine, coarse, scaling).index
+    return index.min(axis=1), index.max(axis=1)
 
 
 def support(fine: Sequence[int], coarse: Sequence[int], region: Region, scaling: Scaling) -> Region:

@@ -202,9 +202,7 @@ class ChunkedDataset:
             return
         chunk = self._unpacked(self._bytes(offset, size, low), low)
         out[...] = chunk[inner]
-        seen = tuple(
-            min(c, n - o) for c, n, o in zip(self.chunks, self.shape, low, strict=True)
-        )
+        seen = tuple(min(c, n - o) for c, n, o in zip(self.chunks, self.shape, low, strict=True))
         if out.shape != seen:
             self._keep(low, chunk)
 
@@ -235,10 +233,11 @@ class ChunkedDataset:
         import imagecodecs
 
         data: Any = stored
+        packed: Any = stored.data
         try:
             if _DEFLATE in self.packing.filters:
-                buffer = self._buffer("unpacked", self._nbytes)
-                data = imagecodecs.deflate_decode(stored.data, raw=False, out=buffer)
+                buffer: Any = self._buffer("unpacked", self._nbytes)
+                data = imagecodecs.deflate_decode(packed, raw=False, out=buffer)
         except Exception as error:
             raise FormatError(
                 f"The chunk at {low} of {self._what} is damaged: {error}.",

@@ -1,9 +1,9 @@
 """Write an image as a group of a Zarr store, with all its levels.
 
-Level 0 is taken block by block; `commit` makes the other levels from it, chunk by chunk, with
-`fijibridge.model.scaling` (what a coarser level is belongs to the model, so that every caller of
-the shelf gets a whole pyramid), then writes the metadata and renames the group in. So memory is
-bounded by a few chunks, and nothing is visible before.
+Level 0 is taken block by block; the other levels grow with it (see `cascade`; what a coarser level
+is belongs to `fijibridge.model.scaling`, so that every caller of the shelf gets a whole pyramid).
+`commit` completes them, writes the metadata and renames the group in. So memory is bounded by a few
+chunks, nothing is read twice, and nothing is visible before.
 
 Chunks are powers of two, 2 million pixels at most (128 x 128 x 128 in volumes, 1024 x 1024 in
 planes), t and c one by one; every level has the same, so a chunk is made of whole chunks.
@@ -12,9 +12,6 @@ planes), t and c one by one; every level has the same, so a chunk is made of who
 from __future__ import annotations
 
 import itertools
-import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +20,8 @@ import numpy as np
 from fijibridge.errors import SettingsError, UnsupportedError
 from fijibridge.formats._lazy import check_region, first_line
 from fijibridge.formats._target import Staged, target_errors
+from fijibridge.formats._zarr.cascade import Cascade
+from fijibridge.formats._zarr.chunks import LEVELS, ChunkFiles
 from fijibridge.formats._zarr.meta import (
     ORDER,
     check_with_models,
@@ -32,7 +31,7 @@ from fijibridge.formats._zarr.meta import (
 )
 from fijibridge.formats._zarr.target import Target
 from fijibridge.model import Axes, Region
-from fijibridge.model.scaling import coarser, level_axes, reduce_block, scaling_for, support
+from fijibridge.model.scaling import coarser, level_axes, scaling_for
 from fijibridge.model.units import PIXEL
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ DTYPES = frozenset(
         *("float16", "float32", "float64"),
     )
 )
-COMPRESSIONS = ("lz4", "zstd", "none")
+COMPRESSIONS = tuple(LEVELS)
 VERSIONS = ("0.4", "0.5")
 _CHUNK_PIXELS = 1 << 21
 _CHUNK_EDGE = 1024
@@ -137,7 +136,7 @@ class ZarrSink:
         self._compression = options.compression or "lz4"
         wanted = options.lut == "glasbey" and spec.role == "labels"
         self._seen = np.zeros(_COLOR_LABELS, bool) if wanted else None
-        self._lock = threading.Lock()
+        self._cascade: Cascade | None = None
         self._stage = Staged(self._target.stage_at, overwrite=options.overwrite)
         try:
             with target_errors(self._stage.target):
@@ -182,6 +181,18 @@ class ZarrSink:
             )
             for path, axes in self._levels
         ]
+        files = [
+            ChunkFiles(
+                self._folder / path,
+                array.shape,
+                array.chunks,
+                self._spec.dtype,
+                codec=self._compression,
+                zarr_format=target.zarr_format,
+            )
+            for (path, _), array in zip(self._levels, self._arrays, strict=True)
+        ]
+        self._cascade = Cascade(files, self._scaling, self._stage.path.parent)
 
     def write(self, region: Region, block: np.ndarray) -> None:
         check_region(region, self._spec.shape, f"the target {str(self._target)!r}")
@@ -197,18 +208,9 @@ class ZarrSink:
         start = [region.start[i] for i in self._order]
         stop = [region.stop[i] for i in self._order]
         block = block.transpose(self._order)
-        shape = self._arrays[0].shape
-        whole_chunks = all(
-            a % c == 0 and (b % c == 0 or b == n)
-            for a, b, c, n in zip(start, stop, self._chunk, shape, strict=True)
-        )
-        box = tuple(map(slice, start, stop))
         with target_errors(self._stage.target):
-            if whole_chunks:
-                self._arrays[0][box] = block
-            else:  # parts of chunks are read, changed and written
-                with self._lock:
-                    self._arrays[0][box] = block
+            assert self._cascade is not None  # noqa: S101  # made in __init__
+            self._cascade.write(Region(tuple(start), tuple(stop)), block)
 
     def _note_labels(self, block: np.ndarray) -> None:
         """Remember which labels there are, for their colours, as long as they are few."""
@@ -222,32 +224,13 @@ class ZarrSink:
     def commit(self) -> None:
         target = self._target
         with target_errors(self._stage.target):
-            for finer, coarser_one in itertools.pairwise(self._arrays):
-                self._reduce(finer, coarser_one)
+            assert self._cascade is not None  # noqa: S101  # made in __init__
+            self._cascade.finish()
             self._write_metadata()
             target.carry_over(self._stage.path)
         target.check_unchanged()
         self._stage.commit()
         target.announce()
-
-    def _reduce(self, finer: Any, coarser_one: Any) -> None:
-        """Make one level from the finer one, chunk by chunk."""
-        fine, coarse = finer.shape, coarser_one.shape
-
-        def one(start: tuple[int, ...]) -> None:
-            stop = tuple(
-                min(a + c, n) for a, c, n in zip(start, coarser_one.chunks, coarse, strict=True)
-            )
-            region = Region(start, stop)
-            block = np.asarray(finer[support(fine, coarse, region, self._scaling).slices])
-            coarser_one[region.slices] = reduce_block(block, fine, coarse, region, self._scaling)
-
-        starts = itertools.product(
-            *(range(0, n, c) for n, c in zip(coarse, coarser_one.chunks, strict=True))
-        )
-        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-            for done in [pool.submit(one, start) for start in starts]:
-                done.result()
 
     def _write_metadata(self) -> None:
         target, spec = self._target, self._spec
@@ -289,6 +272,8 @@ class ZarrSink:
         return {int(v): default_color(int(v)) for v in values}
 
     def abort(self) -> None:
+        if self._cascade is not None:
+            self._cascade.close()
         self._stage.abort()
         self._target.clean()
 
@@ -355,7 +340,7 @@ def _level_plan(axes: Axes, spec: ImageSpec, target: Target) -> list[tuple[str, 
 def _compressor(name: str, zarr_format: int) -> Any:
     if name == "none":
         return None
-    level = 5 if name == "lz4" else 3
+    level = LEVELS[name]
     if zarr_format == 2:
         from numcodecs import Blosc
 

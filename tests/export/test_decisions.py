@@ -28,7 +28,7 @@ DECISIONS = {
     "drop_nonsingleton": (2, "leaves out z of size", 2),
     "exists_overwrite_h5": (0, "", 0),  # another dataset of the file
     "export_drange_without_input": (2, "without pipeline_result_drange", 2),
-    "hdr_u8": (4, "'hdr' is not written here", 4),
+    "hdr_u8": (4, "Radiance HDR cannot hold uint8 pixels", 4),  # ilastik leaves a broken file
     "jpeg_u16": (4, "cannot hold uint16 pixels", 4),  # ilastik stretches the values unasked
     "malformed_placeholder": (2, "malformed placeholder", 2),
     "missing_file": (3, "There is no file", 3),

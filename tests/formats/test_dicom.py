@@ -189,11 +189,11 @@ def test_broken_files_are_format_errors(tmp_path, how):
     assert fmt.validate(Location(path))[0].severity == "error"
 
 
-def test_bit_segmentations_are_refused(tmp_path):
+def test_a_segmentation_without_segments_is_refused(tmp_path):
     def segment(found):
         found.SOPClassUID = "1.2.840.10008.5.1.4.1.1.66.4"
 
-    with pytest.raises(UnsupportedError, match="DICOM Segmentation"):
+    with pytest.raises(FormatError, match="no readable DICOM Segmentation"):
         formats.read_image(changed(tmp_path, segment))
 
 

@@ -1,8 +1,10 @@
 """ilastik's output formats, as formats of the shelf, and what an image becomes in each of them.
 
 Decisions where ilastik is silent: a picture format that lacks the pixel type is an error (ilastik
-stretches the values to the whole range unasked); ``blockwise hdf5`` is ordinary HDF5 in blocks
-(ilastik fails); formats that are not written here are named as such.
+stretches the values to the whole range unasked, and leaves a broken ``hdr`` of integers behind);
+``blockwise hdf5`` is ordinary HDF5 in blocks (ilastik fails); ``xv``, which ilastik's documentation
+names and its code has dropped, is written. ``dicom`` is a grey volume, of labels a Segmentation
+object.
 """
 
 from __future__ import annotations
@@ -18,11 +20,21 @@ from fijibridge.export.steps import Convert, KeepLabels, Rename, Transpose
 if TYPE_CHECKING:
     from fijibridge.export.steps import Step
     from fijibridge.formats import Format
-    from fijibridge.model import ImageSpec
+    from fijibridge.model import Axes, ImageSpec
 
-__all__ = ["OUTPUTS", "Output", "fit_steps", "output_for_suffix", "output_named", "shelf_format"]
+__all__ = [
+    "OUTPUTS",
+    "Output",
+    "fit_steps",
+    "known_suffixes",
+    "output_for_role",
+    "output_for_suffix",
+    "output_named",
+    "shelf_format",
+    "stored_dtype",
+]
 
-Kind = Literal["array", "tiff", "plane", "zarr"]
+Kind = Literal["array", "tiff", "plane", "zarr", "volume"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +50,8 @@ class Output:
     suffixes
         Endings of its files, the first is ilastik's.
     kind
-        What it holds: any array, planes of a TIFF, one plane, an OME-Zarr image.
+        What it holds: any array, planes of a TIFF, one plane, an OME-Zarr image, a volume in an
+        order of its own.
     compression
         Codec name of the shelf's format.
     sequence
@@ -58,16 +71,28 @@ class Output:
     @property
     def inner(self) -> bool:
         """Whether the path goes on inside the file."""
-        return self.shelf == "hdf5"
+        return self.shelf in ("hdf5", "n5")
+
+    @property
+    def remote(self) -> bool:
+        """Whether the target is no file, but a place on a server."""
+        return self.shelf == "dvid"
 
 
 _H5 = (".h5", ".hdf5", ".hdf")
 _TIFF = (".tiff", ".tif")
 _OME_TIFF = (".tiff", ".tif", ".ome.tiff", ".ome.tif")
 _ZARR = (".zarr", ".ome.zarr")
+_VOLUMES = {
+    "nifti": ("nifti", (".nii", ".nii.gz")),
+    "dicom": ("dicom", (".dcm",)),
+    "dicom seg": ("dicom seg", (".dcm",)),
+    "dvid": ("dvid", ("",)),
+}
 _PICTURES = {
     "bmp": "bmp",
     "gif": "gif",
+    "hdr": "hdr",
     "jpeg": "jpeg",
     "jpg": "jpeg",
     "pbm": "pnm",
@@ -75,6 +100,8 @@ _PICTURES = {
     "png": "png",
     "pnm": "pnm",
     "ppm": "pnm",
+    "ras": "sun raster",
+    "xv": "viff",
 }
 
 
@@ -85,6 +112,10 @@ def _outputs() -> dict[str, Output]:
             name="compressed hdf5", shelf="hdf5", suffixes=_H5, kind="array", compression="gzip"
         ),
         Output(name="blockwise hdf5", shelf="hdf5", suffixes=_H5, kind="array", compression="none"),
+        Output(name="n5", shelf="n5", suffixes=(".n5",), kind="array", compression="none"),
+        Output(
+            name="compressed n5", shelf="n5", suffixes=(".n5",), kind="array", compression="gzip"
+        ),
         Output(name="numpy", shelf="numpy", suffixes=(".npy",), kind="array"),
         Output(name="multipage tiff", shelf="ome-tiff", suffixes=_OME_TIFF, kind="tiff"),
         Output(name="imagej tiff", shelf="imagej tiff", suffixes=(".tif", ".tiff"), kind="tiff"),
@@ -92,6 +123,10 @@ def _outputs() -> dict[str, Output]:
         Output(
             name="single-scale OME-Zarr", shelf="ome-zarr", suffixes=_ZARR, kind="zarr", levels=1
         ),
+    ]
+    found += [
+        Output(name=name, shelf=shelf, suffixes=suffixes, kind="volume")
+        for name, (shelf, suffixes) in _VOLUMES.items()
     ]
     singles = [
         Output(name=name, shelf=shelf, suffixes=(f".{name}",), kind="plane")
@@ -122,17 +157,16 @@ def _outputs() -> dict[str, Output]:
 
 
 OUTPUTS = _outputs()
-#: ilastik's formats that nothing here writes.
-_ELSEWHERE = frozenset(
-    {"n5", "compressed n5", "dvid"}
-    | {f"{name}{more}" for name in ("hdr", "ras", "xv") for more in ("", " sequence")}
-)
 #: What a suffix means where no format is named.
 _BY_SUFFIX = {
     ".h5": "compressed hdf5",
     ".hdf5": "compressed hdf5",
     ".hdf": "compressed hdf5",
+    ".n5": "compressed n5",
     ".npy": "numpy",
+    ".nii": "nifti",
+    ".nii.gz": "nifti",
+    ".dcm": "dicom",
     ".ome.tif": "multipage tiff",
     ".ome.tiff": "multipage tiff",
     ".tif": "imagej tiff",
@@ -150,17 +184,11 @@ def output_named(name: str) -> Output:
     ------
     SettingsError
         When there is none of that name.
-    UnsupportedError
-        When ilastik has it, but nothing here writes it.
     """
     word = " ".join(name.lower().split())
     if word in OUTPUTS:
         return OUTPUTS[word]
     names = [one.name for one in OUTPUTS.values()]
-    if word in _ELSEWHERE:
-        raise UnsupportedError(
-            f"The format {name!r} is not written here.", f"Formats: {', '.join(names)}."
-        )
     raise SettingsError(
         f"output_format is {name!r}; there is no such format.{nearest(word, names)}",
         f"Formats: {', '.join(names)}.",
@@ -169,8 +197,10 @@ def output_named(name: str) -> Output:
 
 def output_for_suffix(pattern: str) -> Output | None:
     """Return the format that the suffix of a name means, sequences where the name has an index."""
-    from fijibridge.export.naming import has_slice_index, strip_suffix
+    from fijibridge.export.naming import has_slice_index, is_url, strip_suffix
 
+    if is_url(pattern):
+        return OUTPUTS["dvid"]
     _, suffix = strip_suffix(pattern, _BY_SUFFIX)
     if not suffix:
         return None
@@ -183,7 +213,32 @@ def output_for_suffix(pattern: str) -> Output | None:
 
 def known_suffixes() -> tuple[str, ...]:
     """Return all suffixes that mean a format."""
-    return tuple(dict.fromkeys([*_BY_SUFFIX, *(s for o in OUTPUTS.values() for s in o.suffixes)]))
+    found = [*_BY_SUFFIX, *(s for o in OUTPUTS.values() for s in o.suffixes if s)]
+    return tuple(dict.fromkeys(found))
+
+
+def output_for_role(output: Output, spec: ImageSpec) -> Output:
+    """Return the format that is meant for what the pixels are: DICOM keeps labels as segments."""
+    if output.name == "dicom" and spec.role == "labels" and spec.dtype.kind in "iu":
+        return OUTPUTS["dicom seg"]
+    return output
+
+
+def stored_dtype(output: Output, spec: ImageSpec) -> np.dtype[Any]:
+    """Return the pixel type that is found in the file.
+
+    Labels become the smallest integers of a picture or of DICOM that hold all values of their
+    type, or else its largest ones; a label beyond them is an error when it comes.
+    """
+    shelf = shelf_format(output)
+    narrow = output.kind == "plane" or output.shelf.startswith("dicom")
+    labels = spec.role == "labels" and spec.dtype.kind in "iu"
+    held = sorted((np.iinfo(d).max, d) for d in shelf.dtypes if np.dtype(d).kind in "iu")
+    plain = output.shelf == "plain tiff" or spec.dtype.name in shelf.dtypes
+    if not (labels and narrow and held) or plain:
+        return spec.dtype
+    top = np.iinfo(spec.dtype).max
+    return np.dtype(next((d for most, d in held if most >= top), held[-1][1]))
 
 
 def shelf_format(output: Output) -> Format:
@@ -229,12 +284,23 @@ def _order(output: Output, spec: ImageSpec) -> str:
     if output.kind == "array":
         return axes.keys
     long = [a.key for a in axes if a.size != 1 or a.key in "yx"]
+    if output.kind == "volume":
+        return _volume_order(output, axes, long)
     if output.kind == "plane":
         colours = "c" in long and (output.shelf != "plain tiff" or _is_rgb(spec))
         plane = _plane(output, spec)
         return plane + "c" if colours else ("c" if "c" in long else "") + plane
     order = "tzyxc" if _is_rgb(spec) else "tzcyx"
     return "".join(key for key in order if key in long or key in "yx")
+
+
+def _volume_order(output: Output, axes: Axes, long: list[str]) -> str:
+    if output.shelf == "dvid":
+        return "zyx" if set(long) <= set("zyx") else axes.keys
+    kept = {*long, "y", "x"}
+    if output.shelf == "nifti" and kept == {"y", "x"} and "z" in axes:
+        kept.add("z")  # the only one of the axes of size 1 that is found again
+    return "".join(key for key in "ctzyx" if key in kept)
 
 
 def _plane(output: Output, spec: ImageSpec) -> str:

@@ -15,13 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from fijibridge.errors import SettingsError, UnsupportedError
 from fijibridge.export import outputs as _outputs
 from fijibridge.export.naming import (
     expand,
     has_slice_index,
+    is_url,
     region_fields,
     slice_names,
     strip_suffix,
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from fijibridge.export.outputs import Output
     from fijibridge.export.settings import Cutout, ExportSettings
     from fijibridge.export.steps import Step
-    from fijibridge.formats import Format
     from fijibridge.model import Axes, ImageSpec
 
 __all__ = ["ExportPlan", "make_plan", "resolve_cutout"]
@@ -224,6 +222,7 @@ def make_plan(spec: ImageSpec, name: InputName, settings: ExportSettings) -> Exp
     if order != spec.axes.keys:
         steps.append(Transpose(spec.axes.keys, order))
     exported = describe_all(steps, spec)
+    output = _outputs.output_for_role(output, exported)
     axis = _sequence_axis(output, exported) if output.sequence else ""
     one = _slice_spec(exported, axis)
     fit = _outputs.fit_steps(output, one, exact=settings.exact)
@@ -234,12 +233,13 @@ def make_plan(spec: ImageSpec, name: InputName, settings: ExportSettings) -> Exp
         compression=output.compression,
         downscale=settings.downscale if output.kind == "zarr" else None,
         levels=output.levels,
+        version="ilastik" if settings.exact and output.shelf == "n5" else None,
         layout="ilastik" if settings.exact and output.kind == "zarr" else "",
     )
     shelf = _outputs.shelf_format(output)
     if shelf.check_image is not None:
         shelf.check_image(found, options)
-    found = _stored(shelf, found)
+    found = replace(found, dtype=_outputs.stored_dtype(output, found))
     return ExportPlan(
         settings=settings,
         source=spec,
@@ -269,6 +269,11 @@ def _chosen(settings: ExportSettings) -> Output:
                 f"output_format is {chosen.name!r}, but the name {pattern!r} ends in {suffix}.",
                 f"Use {chosen.suffixes[0]}, or leave one of them out.",
             )
+    if is_url(pattern) and not chosen.remote:
+        raise SettingsError(
+            f"The name {pattern!r} is on a server; {chosen.name!r} writes files.",
+            "Name a file, or choose the format dvid.",
+        )
     indexed = has_slice_index(pattern)
     if chosen.sequence and not indexed:
         raise SettingsError(
@@ -310,15 +315,6 @@ def _slice_spec(spec: ImageSpec, axis: str) -> ImageSpec:
     return Transpose(keys, keys.replace(axis, "")).describe(one)
 
 
-def _stored(shelf: Format, spec: ImageSpec) -> ImageSpec:
-    """Return labels as pictures hold them: 8 or 16 bits, a larger label is an error then."""
-    if spec.role == "labels" and spec.dtype.kind in "iu" and spec.dtype.name not in shelf.dtypes:
-        for name in ("uint16", "uint8"):
-            if name in shelf.dtypes and shelf.name != "imagej tiff":
-                return replace(spec, dtype=np.dtype(name))
-    return spec
-
-
 def _files(
     output: Output,
     spec: ImageSpec,
@@ -334,6 +330,8 @@ def _files(
     def filled(pattern: str) -> str:
         return expand(pattern, name, kind, fields, exact=settings.exact)
 
+    if output.remote:
+        return (_url(filled(settings.output_filename_format)),)
     path, suffix = _split(filled, output, settings)
     path = os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  # links are kept
     _check_no_file_above(path + suffix, output)
@@ -350,6 +348,12 @@ def _files(
     if len(set(names)) != count:
         raise SettingsError(f"The slices of {path + suffix!r} would have one name.")
     return tuple(names)
+
+
+def _url(name: str) -> str:
+    from fijibridge.formats.dvid import parse_url
+
+    return str(parse_url(name))
 
 
 def _check_no_file_above(path: str, output: Output) -> None:

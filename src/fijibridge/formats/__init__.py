@@ -83,6 +83,7 @@ MODULES: tuple[str, ...] = (
     "n5",
     "nifti",
     "dicom",
+    "dvid",
     "precomputed",
     "csv",
     "parquet",
@@ -198,7 +199,7 @@ def format_for_writing(where: Location, kind: Kind, to: str | None = None) -> Fo
     if fitting and named[0] not in fitting:
         raise SettingsError(
             f"The format {to!r} does not fit the suffix of {str(where)!r}.",
-            f"Use {named[0].suffixes[0]}.",
+            f"Use {named[0].suffixes[0]}." if named[0].suffixes else "Name a place on its server.",
         )
     return named[0]
 

@@ -4,12 +4,12 @@ Written are uint8 and uint16 as Multi-frame Grayscale Byte or Word Secondary Cap
 plane: frame 1 is z = 0, and its position grows along z. Lengths are millimeters in
 ``PixelSpacing``, ``SpacingBetweenSlices`` and the frames' positions; exact scales, units and texts
 go along in a private element. Label images are written as grey values up to 65535 with that
-element saying so, not as a DICOM Segmentation object.
+element saying so, or (format ``dicom seg``) as a DICOM Segmentation object.
 
 Read are files of one or many frames, grey or RGB, mapped where the pixels are not packed. Frames
 stay in the order of the file, whichever way they lie in the patient; geometry that is not upright
 is kept in ``extra.other["dicom"]``. Rescale slope and intercept become the image's `Valuation`.
-Segmentation objects of bits (one frame a segment) are refused. A file of over 4 GB is impossible.
+Segmentation objects are label images. A file of over 4 GB is impossible.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 from fijibridge.errors import FijiBridgeError, SettingsError, UnsupportedError
 from fijibridge.formats._blocks import BlockWriter
 from fijibridge.formats._dicom.read import pydicom_module, read_file
+from fijibridge.formats._dicom.seg import SEGMENTATIONS, SegSink, check_seg, open_seg
 from fijibridge.formats._dicom.write import header_bytes, stored_dtype
 from fijibridge.formats._format import Finding, Format, ReadOptions, WriteOptions
 from fijibridge.formats._image_info import describe_spec
@@ -31,6 +32,7 @@ from fijibridge.formats._target import Staged, target_errors
 from fijibridge.formats._tiff.arrays import MappedArray, WholeArray
 from fijibridge.formats._tiff.axes import rename_axes
 from fijibridge.model import ImageSpec
+from fijibridge.model import Region as Box
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from fijibridge.formats._location import Location
     from fijibridge.model import ImageSink, ImageSource, Region
 
-__all__ = ["FORMAT"]
+__all__ = ["FORMATS"]
 
 DTYPES = frozenset({"uint8", "uint16"})
 _LARGEST_LABEL = 65535
@@ -51,6 +53,11 @@ def _sniff(path: Path, head: bytes, /) -> bool:
     if len(head) < _MAGIC_AT + 4:  # too short to say it itself
         return path.suffix.lower() == ".dcm"
     return head[_MAGIC_AT : _MAGIC_AT + 4] == _MAGIC
+
+
+def _never(path: Path, head: bytes, /) -> bool:
+    del path, head
+    return False
 
 
 # ---------------------------------------------------------------------------------------- reading
@@ -70,11 +77,28 @@ def _no_guard(nbytes: int) -> None:
     del nbytes
 
 
+def _is_segmentation(path: Path) -> bool:
+    """Return whether a file is a Segmentation object; a broken one is not."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = pydicom_module().dcmread(
+                path, stop_before_pixels=True, specific_tags=["SOPClassUID"]
+            )
+        return str(found.get("SOPClassUID", "")) in SEGMENTATIONS
+    except FijiBridgeError:
+        raise
+    except Exception:  # noqa: BLE001  # pydicom raises what it pleases; the reader says what
+        return False
+
+
 def _open(where: Location, options: ReadOptions, /) -> ImageSource:
     what = repr(str(where))
     if where.inner:
         raise SettingsError(f"{str(where.path)!r} holds one image, nothing called {where.inner!r}.")
     check_no_level(options.level, what)
+    if _is_segmentation(where.path):
+        return open_seg(where, options)
     file = read_file(where.path)
     axes = file.axes if options.axes is None else rename_axes(file.axes, options.axes)
     spec = ImageSpec(
@@ -189,8 +213,18 @@ def _describe(where: Location, /) -> dict[str, Any]:
     }
 
 
+def _create_seg(where: Location, spec: ImageSpec, options: WriteOptions, /) -> ImageSink:
+    if where.inner:
+        raise SettingsError(f"{str(where.path)!r} holds one image, nothing called {where.inner!r}.")
+    return SegSink(where, spec, options)
+
+
 def _validate(where: Location, /) -> list[Finding]:
     try:
+        if _is_segmentation(where.path):
+            source = open_seg(where, ReadOptions())
+            source.read(Box.whole(source.spec.shape))
+            return []
         file = read_file(where.path)
     except FijiBridgeError as error:
         return [Finding("error", str(error))]
@@ -199,7 +233,7 @@ def _validate(where: Location, /) -> list[Finding]:
     return []
 
 
-FORMAT = Format(
+DICOM = Format(
     name="dicom",
     suffixes=(".dcm",),
     title="DICOM multi-frame image",
@@ -213,3 +247,15 @@ FORMAT = Format(
     dtypes=DTYPES,
     extra="medical",
 )
+SEG = Format(
+    name="dicom seg",
+    suffixes=(".dcm",),
+    title="DICOM Segmentation (label map)",
+    sniff=_never,  # the other format reads both
+    create_image=_create_seg,
+    check_image=check_seg,
+    check_label_max=_check_labels,
+    dtypes=DTYPES,
+    extra="medical",
+)
+FORMATS = (DICOM, SEG)

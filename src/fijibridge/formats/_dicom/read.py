@@ -17,7 +17,6 @@ from fijibridge.errors import (
     FormatError,
     MissingDependencyError,
     SettingsError,
-    UnsupportedError,
 )
 from fijibridge.formats._carried import refined, texts_of
 from fijibridge.formats._lazy import first_line
@@ -38,6 +37,7 @@ __all__ = [
     "File",
     "pydicom_module",
     "read_file",
+    "said_in",
 ]
 
 UPRIGHT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -45,7 +45,6 @@ PRIVATE_GROUP, CREATOR, ELEMENT = 0x0011, "FIJIBRIDGE", 0x01
 PIXELS = (0x7FE0, 0x0010)
 MILLIMETER = "millimeter"
 STRAIGHT_LINE = 0
-_BINARY_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 #: What the codecs reach on pixels that are all the same.
 _LARGEST_RATIO = 2000
 _SMALL = 2**28
@@ -106,11 +105,6 @@ def _pixel_place(file: Any, syntax: Any, what: str) -> tuple[int, int]:
 
 def _parsed(found: Any, syntax: Any, place: tuple[int, int] | None, path: Path) -> File:
     what = str(path)
-    if found.get("SOPClassUID") == _BINARY_SEGMENTATION:
-        raise UnsupportedError(
-            f"{what!r} is a DICOM Segmentation, which has frames for each segment.",
-            "Turn it into a label image with highdicom (Segmentation.get_volume).",
-        )
     frames, rows = int(found.get("NumberOfFrames", 1) or 1), int(found.Rows)
     columns, samples = int(found.Columns), int(found.get("SamplesPerPixel", 1))
     bits = int(found.BitsAllocated)
@@ -137,7 +131,7 @@ def _parsed(found: Any, syntax: Any, place: tuple[int, int] | None, path: Path) 
             begin = None
     elif need > _SMALL and need > _LARGEST_RATIO * size:
         raise FormatError(f"{what!r} says it holds {need} bytes of pixels, it has {size} bytes.")
-    said = _said(found)
+    said = said_in(found)
     axes, about = _axes(found, (frames, rows, columns), samples, said)
     names, info, properties = texts_of(said)
     is_labels = said.get("role") == "labels" and samples == 1
@@ -154,7 +148,7 @@ def _parsed(found: Any, syntax: Any, place: tuple[int, int] | None, path: Path) 
     return File(axes=axes, dtype=dtype, begin=begin, role=role, extra=extra)
 
 
-def _said(found: Any) -> dict[str, Any]:
+def said_in(found: Any) -> dict[str, Any]:
     try:
         text = found.private_block(PRIVATE_GROUP, CREATOR)[ELEMENT].value
         said = json.loads(text)

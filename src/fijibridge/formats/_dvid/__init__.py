@@ -1,0 +1,1 @@
+"""Parts of the DVID format: what is asked of the server."""

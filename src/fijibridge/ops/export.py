@@ -111,6 +111,8 @@ def _job(
     plans = [item.plan for item in group if item.plan is not None]
     if len(plans) < len(group):
         return Job(title=first.title, run=run, sources=sources)
+    # beside a place on a server there is no room for a record
+    keeps_record = is_path and not any(plan.format.remote for plan in plans)
     planned: dict[str, Any] = plans[0].summary
     if len(plans) > 1:
         planned = {item.product: plan.summary for item, plan in zip(group, plans, strict=True)}
@@ -119,8 +121,8 @@ def _job(
         run=run,
         sources=sources,
         targets=_targets(group),
-        record=_record_name(plans[0]) if is_path else None,
-        settings=_alone(value, first, index, recipe) if is_path else None,
+        record=_record_name(plans[0]) if keeps_record else None,
+        settings=_alone(value, first, index, recipe) if keeps_record else None,
         planned=planned,
         resume=lambda whole: partial(_do, group, whole, value.scheduler, context.meter),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import types
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -25,6 +26,14 @@ Role = Literal["intensity", "labels", "probabilities"]
 
 def _empty() -> Mapping[Any, Any]:
     return types.MappingProxyType({})
+
+
+def _proxy_parts(value: types.MappingProxyType[Any, Any]) -> tuple[Any, ...]:
+    return types.MappingProxyType, (dict(value),)
+
+
+# images travel to other processes, and Python pickles no read-only mapping by itself
+copyreg.pickle(types.MappingProxyType, _proxy_parts)
 
 
 @dataclass(frozen=True, slots=True)

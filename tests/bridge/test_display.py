@@ -17,24 +17,6 @@ from fijibridge.model import Axes, LabelImage
 PROBE = Path(__file__).with_name("display_probe.py")
 
 
-@pytest.fixture(scope="module")
-def display(xvfb):
-    """Return the name of an X display that lives as long as this module's tests."""
-    server = subprocess.Popen(
-        [xvfb, "-displayfd", "1", "-screen", "0", "1200x900x24", "-nolisten", "tcp"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert server.stdout is not None
-        yield f":{server.stdout.readline().strip()}"
-    finally:
-        server.terminate()
-        server.wait(10)
-        server.stdout.close()
-
-
 @pytest.mark.imagej
 @pytest.mark.display
 def test_labels_and_rois_open_in_imagejs_windows(imagej, display, tmp_path):

@@ -56,17 +56,15 @@ def ask(operation: Operation) -> dict[str, Any] | None:
         if i % _IN_A_ROW:
             dialog.addToSameRow()
         _add(dialog, item)
+        if i % _IN_A_ROW < _IN_A_ROW - 1 and i + 1 < len(texts):
+            _leave_room(dialog)
     if flags:
         _add_flags(dialog, flags)
     dialog.addHelp(_help(operation))
-    # it would record every field; ours records what was changed, under the same keys
-    recorder = jimport("ij.plugin.frame.Recorder")
-    recording, recorder.record = bool(recorder.record), False
-    try:
-        dialog.showDialog()
-    finally:
-        recorder.record = recording
+    # its fields are read from their components: asked for values it would record them all
+    dialog.showDialog()
     if dialog.wasCanceled():
+        jimport("ij.plugin.frame.Recorder").disableCommandRecording()
         return None
     return _read(dialog, texts, flags)
 
@@ -87,6 +85,15 @@ def _add(dialog: Any, item: Declared) -> None:
         dialog.addFileField(_label(item), text, _PATH_WIDTH)
     else:
         dialog.addStringField(_label(item), text, _WIDTH)
+
+
+def _leave_room(dialog: Any) -> None:
+    """Let another field stand behind the last one: ImageJ gives wide ones the rest of the row."""
+    layout = dialog.getLayout()
+    last = dialog.getComponent(dialog.getComponentCount() - 1)
+    constraints = layout.getConstraints(last)
+    constraints.gridwidth = 1
+    layout.setConstraints(last, constraints)
 
 
 def _add_flags(dialog: Any, flags: list[Declared]) -> None:

@@ -1,0 +1,192 @@
+"""A command chosen from the menu of the real ImageJ: dialog, run, recorder line, and that again.
+
+Run under Xvfb: ``python menu_probe.py FOLDER``; screenshots go there, facts are printed as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+
+def main(folder: str) -> None:
+    from fijibridge.bridge._java import jimport, start_jvm
+    from fijibridge.bridge.commands import register_commands
+
+    start_jvm(headless=False)
+    imagej = jimport("ij.ImageJ")()
+    ij, menus = jimport("ij.IJ"), jimport("ij.Menus")
+    register_commands()
+    register_commands()  # again: the menu stays as it is
+    facts: dict[str, object] = {"menu": _menu(menus)}
+    imagej.setLocation(10, 10)
+    ij.run("Record...")
+    recorder = jimport("ij.plugin.frame.Recorder")
+    recorder.getInstance().setLocation(10, 620)
+    plus = _image(ij)
+    plus.show()
+    plus.getWindow().setLocation(10, 160)
+    plus.setTitle("a b.tif")
+    _choose(menus, imagej, "FijiBridge Particles...")
+    dialog = _dialog(jimport)
+    _shoot(jimport, Path(folder) / "dialog.png")
+    facts["dialog"] = str(dialog.getTitle())
+    size = dialog.getSize()
+    facts["dialog_size"] = [int(size.width), int(size.height)]
+    screen = jimport("java.awt.Toolkit").getDefaultToolkit().getScreenSize()
+    facts["fits"] = size.width <= screen.width and size.height <= screen.height
+    names = _type(dialog, {"Threshold": "100,255", "Size": "20-Infinity"}, {"Include": True})
+    facts["fields"] = names
+    _press(jimport, dialog, "  OK  ")
+    _wait(lambda: _status(jimport) == "ok")
+    table = jimport("ij.measure.ResultsTable")
+    first = str(table.getResultsTable().getRowAsString(0))
+    count = int(table.getResultsTable().size())
+    facts["rows"] = count
+    manager = jimport("ij.plugin.frame.RoiManager").getInstance()
+    facts["rois"] = int(manager.getCount())
+    time.sleep(1.0)
+    facts["recorded"] = _recorded(recorder)
+    _shoot(jimport, Path(folder) / "after.png")
+    # the recorded line again, on the same image: rows and ROIs are added, none is cleared
+    ij.selectWindow("a b.tif")
+    ij.runMacro(str(facts["recorded"]).splitlines()[-1])
+    both = table.getResultsTable()
+    facts["rows_again"] = int(both.size())
+    facts["same"] = str(both.getRowAsString(count)).split("\t")[1:] == first.split("\t")[1:]
+    facts["rois_again"] = int(manager.getCount())
+    _choose(menus, imagej, "FijiBridge Convert...")
+    dialog = _dialog(jimport)
+    _press(jimport, dialog, "Cancel")
+    _wait(lambda: _status(jimport) == "cancelled")
+    time.sleep(0.3)
+    facts["recorded_after_cancel"] = _recorded(recorder).count("Convert")
+    _choose(menus, imagej, "FijiBridge Measure...")
+    dialog = _dialog(jimport)
+    _type(dialog, {"Measurements": "aria"}, {})
+    _press(jimport, dialog, "  OK  ")
+    _wait(lambda: _status(jimport) == "error")
+    box = _dialog(jimport)
+    facts["error_box"] = str(box.getTitle())
+    _shoot(jimport, Path(folder) / "error.png")
+    print(json.dumps(facts), flush=True)
+    jimport("java.lang.Runtime").getRuntime().halt(0)
+
+
+def _image(ij):
+    plus = ij.createImage("a b", "8-bit black", 300, 200, 1)
+    processor = plus.getProcessor()
+    processor.setColor(200)
+    for i in range(12):
+        processor.fillOval(10 + 45 * (i % 6), 20 + 80 * (i // 6), 20 + i, 24)
+    cal = plus.getCalibration()
+    cal.pixelWidth = cal.pixelHeight = 0.5
+    cal.setUnit("um")
+    return plus
+
+
+def _menu(menus) -> list[str]:
+    bar = menus.getMenuBar()
+    plugins = next(m for m in (bar.getMenu(i) for i in range(bar.getMenuCount()))
+                   if str(m.getLabel()) == "Plugins")  # fmt: skip
+    items = [plugins.getItem(i) for i in range(plugins.getItemCount())]
+    ours = [item for item in items if str(item.getLabel()) == "FijiBridge"]
+    assert len(ours) == 1
+    return [str(ours[0].getItem(i).getLabel()) for i in range(ours[0].getItemCount())]
+
+
+def _choose(menus, imagej, label: str) -> None:
+    """Let the menu item tell ImageJ that it was chosen, as AWT does."""
+    from fijibridge.bridge._java import jimport
+
+    bar = menus.getMenuBar()
+    plugins = next(m for m in (bar.getMenu(i) for i in range(bar.getMenuCount()))
+                   if str(m.getLabel()) == "Plugins")  # fmt: skip
+    ours = next(m for m in (plugins.getItem(i) for i in range(plugins.getItemCount()))
+                if str(m.getLabel()) == "FijiBridge")  # fmt: skip
+    item = next(m for m in (ours.getItem(i) for i in range(ours.getItemCount()))
+                if str(m.getLabel()) == label)  # fmt: skip
+    event = jimport("java.awt.event.ActionEvent")
+    queue = jimport("java.awt.Toolkit").getDefaultToolkit().getSystemEventQueue()
+    jimport("java.lang.System").setProperty("fijibridge.status", "")
+    queue.postEvent(event(item, event.ACTION_PERFORMED, label))
+
+
+def _dialog(jimport):
+    windows = jimport("java.awt.Window")
+    found: list[object] = []
+
+    def there() -> bool:
+        found[:] = [w for w in windows.getWindows()
+                    if w.isVisible() and isinstance(w, jimport("java.awt.Dialog"))]  # fmt: skip
+        return bool(found)
+
+    _wait(there)
+    time.sleep(0.7)
+    return found[0]
+
+
+def _type(dialog, texts: dict[str, str], flags: dict[str, bool]) -> list[str]:
+    """Type into fields, found by their labels; returns all labels."""
+    from fijibridge.bridge._java import jimport
+
+    label, names = "", []
+    for part in _all(dialog, jimport("java.awt.Panel")):
+        if isinstance(part, jimport("java.awt.Label")):
+            label = str(part.getText()).strip()
+        elif isinstance(part, jimport("java.awt.TextField")):
+            names.append(label)
+            if label in texts:
+                part.setText(texts[label])
+        elif isinstance(part, jimport("java.awt.Choice")):
+            names.append(label)
+        elif isinstance(part, jimport("java.awt.Checkbox")):
+            names.append(str(part.getLabel()))
+            if str(part.getLabel()) in flags:
+                part.setState(flags[str(part.getLabel())])
+    return names
+
+
+def _all(container, panel):
+    for part in container.getComponents():
+        if isinstance(part, panel):
+            yield from _all(part, panel)
+        else:
+            yield part
+
+
+def _press(jimport, dialog, label: str) -> None:
+    event = jimport("java.awt.event.ActionEvent")
+    button = next(b for b in dialog.getButtons() if b is not None and str(b.getLabel()) == label)
+    queue = jimport("java.awt.Toolkit").getDefaultToolkit().getSystemEventQueue()
+    queue.postEvent(event(button, event.ACTION_PERFORMED, label))
+
+
+def _recorded(recorder) -> str:
+    return str(recorder.getInstance().getText()).strip()
+
+
+def _status(jimport) -> str:
+    return str(jimport("java.lang.System").getProperty("fijibridge.status", ""))
+
+
+def _wait(there, seconds: float = 40.0) -> None:
+    end = time.monotonic() + seconds
+    while not there():
+        if time.monotonic() > end:
+            raise TimeoutError
+        time.sleep(0.05)
+
+
+def _shoot(jimport, path: Path) -> None:
+    screen = jimport("java.awt.Rectangle")(
+        jimport("java.awt.Toolkit").getDefaultToolkit().getScreenSize()
+    )
+    picture = jimport("java.awt.Robot")().createScreenCapture(screen)
+    jimport("javax.imageio.ImageIO").write(picture, "png", jimport("java.io.File")(str(path)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,327 @@
+"""The verbs as commands of the real ImageJ: from macros and Jython, the same bytes as in Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fijibridge as fb
+from fijibridge.bridge import commands
+from fijibridge.model import Axes, Image, LabelImage
+from fijibridge.ops import OPERATIONS, operation
+
+PROBE = Path(__file__).with_name("menu_probe.py")
+STATUS = 'call("ij.plugin.FijiBridge.status")'
+MESSAGE = 'call("ij.plugin.FijiBridge.message")'
+
+
+def quoted(text):
+    escaped = str(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def jython(imagej, code):
+    """Run Jython 2.7 in ImageJ's JVM and return its variable `answer`."""
+    interpreter = imagej.java("org.python.util.PythonInterpreter")()
+    try:
+        interpreter.exec_(code)
+        answer = interpreter.get("answer")
+        return None if answer is None else str(answer)
+    finally:
+        interpreter.close()
+
+
+def cells(seed=0, shape=(120, 160)):
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    data = rng.integers(0, 40, shape)
+    for cy, cx, r in rng.integers((5, 5, 3), (shape[0] - 5, shape[1] - 5, 12), (14, 3)):
+        data[(y - cy) ** 2 + (x - cx) ** 2 < r * r] = 180 + r
+    axes = Axes.of("yx", shape, scale={"x": 0.5, "y": 0.5}, unit="um")
+    return Image.from_array(data.astype(np.uint8), axes, name="cells")
+
+
+def same_files(one, other):
+    """Compare folders: names and bytes, ROI zips record by record."""
+    names, others = (
+        sorted(p.name for p in folder.iterdir() if p.suffix != ".json") for folder in (one, other)
+    )
+    assert names == others
+    for name in names:
+        if name.endswith(".zip"):
+            with zipfile.ZipFile(one / name) as a, zipfile.ZipFile(other / name) as b:
+                assert [(n, a.read(n)) for n in a.namelist()] == [
+                    (n, b.read(n)) for n in b.namelist()
+                ]
+        else:
+            assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    return names
+
+
+def test_every_labelled_verb_is_a_command():
+    labels = {operation(name).menu for name in OPERATIONS} - {""}
+    assert set(commands.commands()) == labels
+    assert {"FijiBridge Particles...", "FijiBridge Convert...", "FijiBridge Measure..."} <= labels
+    for label, found in commands.commands().items():
+        assert label.startswith("FijiBridge ")
+        assert label.endswith("...") == bool(found.targets)
+
+
+def test_opens_and_targets_are_settings():
+    from fijibridge.ops._settings import declared
+
+    for name in OPERATIONS:
+        found = operation(name)
+        own = {item.name for item in declared(found.settings)}
+        assert {*found.opens, *found.targets, *found.shows} <= own
+        assert set(found.shows) <= set(found.targets)
+
+
+KEYS = "threshold=[Otsu dark] size=[5-Infinity] measurements=[area mean perimeter shape] exclude"
+
+
+@pytest.mark.imagej
+@pytest.mark.parametrize("folder", ["plain", "a b [c] äöü & d;\n"])
+def test_particles_from_macro_and_jython_write_the_bytes_of_python(commanded, tmp_path, folder):
+    home = tmp_path / folder
+    home.mkdir()
+    fb.write_image(cells(), home / "cells.tif")
+    fb.run_verb("particles", input=home / "cells.tif", outdir=home / "python",
+                threshold="Otsu dark", size="5-Infinity", exclude=True,
+                measurements="area mean perimeter shape")  # fmt: skip
+    line = f"input=[{home / 'cells.tif'}] outdir=[{{}}] {KEYS}"
+    macro = f'run("FijiBridge Particles...", {quoted(line.format(home / "macro"))});'
+    assert commanded.run_macro(macro + f"return {STATUS};") == "ok"
+    code = (
+        "from ij import IJ\nfrom ij.plugin import FijiBridge\n"
+        f'IJ.run("FijiBridge Particles...", u{quoted(line.format(home / "jython"))})\n'
+        "answer = FijiBridge.status()\n"
+    )
+    assert jython(commanded, code) == "ok"
+    names = same_files(home / "python", home / "macro")
+    assert names == ["cells_Results.tsv", "cells_RoiSet.zip", "cells_labels.tif"]
+    same_files(home / "python", home / "jython")
+
+
+@pytest.mark.imagej
+@pytest.mark.parametrize("door", ["macro", "jython"])
+def test_every_verb_with_files(commanded, tmp_path, door):
+    image = cells(3)
+    labels = fb.analyze_particles(image, threshold=(100, 255)).labels
+    fb.write_image(image, tmp_path / "i.tif")
+    fb.write_labels(labels, tmp_path / "l.tif")
+    lines = {
+        "FijiBridge Particles...": f"input=[{tmp_path}/i.tif] threshold=100,255 outdir=[{{}}]",
+        "FijiBridge Convert...": f"input=[{tmp_path}/l.tif] output=[{{}}/l.zip]",
+        "FijiBridge Measure...": f"objects=[{tmp_path}/l.tif] image=[{tmp_path}/i.tif] "
+        "table=[{}/m.csv]",
+        "FijiBridge Export...": f"input=[{tmp_path}/i.tif] output_format=numpy "
+        "output_filename_format=[{}/e.npy] export_dtype=uint16",
+    }
+    ours, theirs = tmp_path / "python", tmp_path / door
+    ours.mkdir()
+    theirs.mkdir()
+    for label, found in commands.commands().items():
+        if label not in lines:
+            continue
+        from fijibridge.ops import from_keys
+
+        from_keys(found.name, lines[label].format(ours))
+        line = lines[label].format(theirs)
+        if door == "macro":
+            text = f"run({quoted(label)}, {quoted(line)}); return {MESSAGE} + {STATUS};"
+            assert commanded.run_macro(text).endswith("ok")
+        else:
+            code = f"from ij import IJ\nIJ.run({quoted(label)}, u{quoted(line)})\n"
+            code += "from ij.plugin import FijiBridge\nanswer = FijiBridge.status()\n"
+            assert jython(commanded, code) == "ok"
+    assert len(same_files(ours, theirs)) >= 6
+
+
+@pytest.mark.imagej
+@given(seed=st.integers(0, 10**6), low=st.integers(50, 150), flags=st.sets(st.sampled_from(
+    ["exclude", "include", "composite", "record", "pixel_units"])))  # fmt: skip
+def test_the_active_image_gives_what_python_gives(commanded, tmp_path, seed, low, flags):
+    from fijibridge.bridge.convert import to_imageplus
+    from fijibridge.bridge.host import ImageJHost
+
+    commanded.run_macro('close("*"); run("Clear Results");')
+    image = cells(seed)
+    wanted = fb.analyze_particles(image, threshold=(low, 255), **dict.fromkeys(flags, True))
+    plus = to_imageplus(image)
+    code = (
+        f'setThreshold({low}, 255); run("FijiBridge Particles...", "decimal=3 {" ".join(flags)}");'
+    )
+    windows = commanded.java("ij.WindowManager")
+    windows.setTempCurrentImage(plus)
+    try:
+        assert commanded.run_macro(code + f"return {STATUS};") == "ok"
+        shown = ImageJHost().results()
+        rois = [plus.getOverlay().get(i) for i in range(len(wanted.rois))]
+        labels = ImageJHost().active_image()
+    finally:
+        windows.setTempCurrentImage(None)
+    if len(wanted.table) == 0:
+        assert shown is None
+        return
+    one, other = tmp_path / "a.tsv", tmp_path / "b.tsv"
+    fb.write_table(shown, one, overwrite=True)
+    fb.write_table(wanted.table, other, overwrite=True)
+    assert one.read_bytes() == other.read_bytes()
+    from fijibridge.bridge.convert_objects import roi_from_java
+    from fijibridge.formats.roi import encode_roi
+
+    assert [encode_roi(roi_from_java(r)) for r in rois] == [encode_roi(r) for r in wanted.rois]
+    np.testing.assert_array_equal(labels.data, wanted.labels.data)
+
+
+@pytest.mark.imagej
+def test_results_are_added_and_never_cleared_unasked(commanded):
+    code = """
+        newImage("a", "8-bit black", 60, 60, 1); setColor(200); fillRect(5, 5, 10, 10);
+        run("Set Measurements...", "area redirect=None decimal=3"); run("Measure");
+        run("FijiBridge Particles...", "threshold=100,255 measurements=[area centroid]");
+        n = nResults; x = getResult("X", 1);
+        selectWindow("a");
+        run("FijiBridge Particles...", "threshold=100,255 options=[size=0-Infinity clear]");
+        return "" + n + " " + x + " " + nResults;
+    """
+    assert commanded.run_macro(code) == "2 10 1"
+
+
+@pytest.mark.imagej
+def test_the_open_image_for_every_verb(commanded, tmp_path):
+    code = f"""
+        newImage("a b.tif", "16-bit black", 80, 60, 1); setColor(3); fillRect(5, 5, 10, 10);
+        setColor(9); fillRect(40, 20, 20, 15); run("Set Scale...", "distance=2 known=1 unit=um");
+        answer = "";
+        run("FijiBridge Convert...", "role=labels"); answer += {STATUS} + Overlay.size + " ";
+        run("FijiBridge Measure...", "measurements=area"); answer += {STATUS} + nResults + " ";
+        run("FijiBridge Convert...", "output=[{tmp_path}/r.zip]"); answer += {STATUS} + " ";
+        run("FijiBridge Convert...", "output=[{tmp_path}/t.csv]"); answer += {STATUS} + " ";
+        run("FijiBridge Convert...", "output=[{tmp_path}/i.h5/data]"); answer += {STATUS} + " ";
+        run("FijiBridge Export...", "export_dtype=uint8 cutout_subregion=y=0:20");
+        answer += {STATUS} + "" + bitDepth() + "" + getHeight + " ";
+        return answer;
+    """
+    assert commanded.run_macro(code) == "ok2 ok2 ok ok ok ok820 "
+    assert len(fb.read_rois(tmp_path / "r.zip")) == 2
+    assert list(fb.read_table(tmp_path / "t.csv")["Area"]) == [25.0, 75.0]
+    image = fb.read_image(tmp_path / "i.h5/data")
+    assert image.dtype == np.uint16
+    assert image.axes["x"].scale == 0.5
+    assert image.axes["x"].unit == "micrometer"
+
+
+@pytest.mark.imagej
+def test_a_file_without_a_target_is_shown(commanded, tmp_path):
+    labels = fb.analyze_particles(cells(5), threshold=(100, 255)).labels
+    assert isinstance(labels, LabelImage)
+    fb.write_rois(fb.labels_to_rois(labels), tmp_path / "r.zip")
+    fb.write_image(cells(5), tmp_path / "i.tif")
+    code = f"""
+        run("FijiBridge Convert...", "input=[{tmp_path}/r.zip] shape=120,160");
+        newImage("dummy", "8-bit", 160, 120, 1);
+        run("FijiBridge Particles...", "input=[{tmp_path}/i.tif] threshold=100,255");
+        return {STATUS} + nResults;
+    """
+    wanted = fb.analyze_particles(cells(5), threshold=(100, 255)).table
+    assert commanded.run_macro(code) == f"ok{len(wanted)}"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["i.tif", "r.zip"]
+
+
+@pytest.mark.imagej
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("sise=20-Infinity", "Did you mean 'size'"),
+        ("size=[20-", "not closed"),
+        ("input=[/no/such file.tif]", "There is no file"),
+        ("size=9-3", "lower end"),
+        ("", "No image is open"),
+    ],
+)
+def test_errors_reach_the_macro_which_goes_on(commanded, line, words):
+    code = f'run("FijiBridge Particles...", "{line}"); return {STATUS} + "|" + {MESSAGE};'
+    status, _, message = commanded.run_macro(code).partition("|")
+    assert status == "error"
+    assert words in message
+    report = json.loads(str(commanded.java("ij.plugin.FijiBridge").report()))
+    assert report["ok"] is False
+    assert report["error"]["type"] in ("SettingsError", "FormatError")
+    properties = commanded.java("java.lang.System")
+    assert str(properties.getProperty("fijibridge.status")) == "error"
+
+
+@pytest.mark.imagej
+def test_a_json_request_from_a_macro(commanded):
+    code = """return call("ij.plugin.FijiBridge.call", "{\\"verb\\": \\"particle\\"}");"""
+    answer = json.loads(commanded.run_macro(code))
+    assert answer["ok"] is False
+    assert "Did you mean 'particles'" in answer["error"]["message"]
+
+
+@pytest.mark.imagej
+def test_commands_in_parallel_threads(commanded, tmp_path):
+    images = [tmp_path / f"{i}.tif" for i in range(6)]
+    for i, path in enumerate(images):
+        fb.write_image(cells(i), path)
+    ij = commanded.IJ
+
+    def go(path):
+        import jpype
+
+        jpype.java.lang.Thread.attachAsDaemon()
+        ij.run("FijiBridge Particles...", f"input=[{path}] threshold=100,255 table=[{path}.tsv]")
+
+    threads = [threading.Thread(target=go, args=(path,)) for path in images]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    for i, path in enumerate(images):
+        wanted = fb.analyze_particles(cells(i), threshold=(100, 255)).table
+        assert len(fb.read_table(f"{path}.tsv")) == len(wanted)
+
+
+@pytest.mark.imagej
+@pytest.mark.display
+def test_the_menu_its_dialog_and_the_recorded_line(imagej, display, tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(PROBE), str(tmp_path)],
+        env={**os.environ, "DISPLAY": display},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    facts = json.loads(done.stdout.strip().splitlines()[-1])
+    assert facts["menu"] == list(commands.commands())
+    assert facts["dialog"] == "FijiBridge Particles"
+    assert facts["fits"]
+    from fijibridge.ops._settings import declared
+    from fijibridge.ops.particles import ParticlesSettings
+
+    shown = {name.lower().replace(" ", "_") for name in facts["fields"]}
+    assert {item.name for item in declared(ParticlesSettings)} <= shown
+    assert {"overwrite", "skip_existing", "no_settings"} <= shown
+    line = 'run("FijiBridge Particles...", "threshold=100,255 size=20-Infinity include=true");'
+    assert facts["recorded"].splitlines()[-1] == line
+    assert (facts["rows"], facts["rows_again"]) == (12, 24)
+    assert (facts["rois"], facts["rois_again"]) == (12, 24)
+    assert facts["same"]
+    assert facts["recorded_after_cancel"] == 0
+    assert facts["error_box"] == "FijiBridge Measure"
+    screen = np.asarray(fb.read_image(tmp_path / "dialog.png").reorder("yxc").data)[..., :3]
+    assert (screen == 255).all(axis=-1).sum() > 20_000  # white text fields

@@ -28,8 +28,12 @@ def _empty() -> Mapping[Any, Any]:
     return types.MappingProxyType({})
 
 
+def _proxy(value: dict[Any, Any]) -> Mapping[Any, Any]:
+    return types.MappingProxyType(value)
+
+
 def _proxy_parts(value: types.MappingProxyType[Any, Any]) -> tuple[Any, ...]:
-    return types.MappingProxyType, (dict(value),)
+    return _proxy, (dict(value),)
 
 
 # images travel to other processes, and Python pickles no read-only mapping by itself

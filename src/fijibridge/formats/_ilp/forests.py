@@ -23,8 +23,10 @@ _LEAF = 0x40000000
 _MAX_CLASSES = 4096
 #: Opcodes of a pickle that only names a class.
 _NAMING = frozenset(
-    ("PROTO", "FRAME", "GLOBAL", "SHORT_BINUNICODE", "BINUNICODE")
-    + ("MEMOIZE", "PUT", "BINPUT", "STACK_GLOBAL", "STOP")
+    (
+        *("PROTO", "FRAME", "GLOBAL", "SHORT_BINUNICODE", "BINUNICODE"),
+        *("MEMOIZE", "PUT", "BINPUT", "STACK_GLOBAL", "STOP"),
+    )
 )
 
 

@@ -1,0 +1,522 @@
+"""What a trained project makes of an image: image sources, computed block by block.
+
+Decisions where ilastik is silent: the user's labels are those of the project's own images (ilastik
+writes zeros for all others); names and colours of the labels travel with the results.
+
+Source: ilastik opPixelClassification.py, newAutocontextWorkflow.py, slottools.py;
+spec/ilastik-projects.md 4 and 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from fijibridge.errors import FormatError, SettingsError, UnsupportedError, nearest
+from fijibridge.model import Axes, Axis, Extra, ImageSource, ImageSpec, Level, Region
+from fijibridge.projects.features import FeatureBank
+from fijibridge.projects.forest import Predictor
+from fijibridge.projects.tiles import Tiled, box_of, czyx
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fijibridge.model.project import Drawn, PixelStage, Project
+    from fijibridge.projects.filters import Flavor
+
+__all__ = ["Labels", "PixelResult", "Stacked", "open_result", "source_names"]
+
+Kind = Literal["Probabilities", "Simple Segmentation", "Uncertainty", "Features"]
+_KINDS: tuple[Kind, ...] = ("Probabilities", "Simple Segmentation", "Uncertainty", "Features")
+_PER_STAGE = (*_KINDS, "Labels", "Input")
+_ALL_STAGES = "Probabilities All Stages"
+#: What ilastik's documentation calls it.
+_MISSPELT = {"propabilities all stages": _ALL_STAGES}
+_FEATURE_BYTES = 1 << 25  # of all features of a tile
+_REMEMBERED = 1 << 26  # bytes of tiles
+
+
+def source_names(project: Project) -> tuple[str, ...]:
+    """Return ilastik's names of the results of a project, in its order."""
+    if len(project.stages) == 1:
+        return (*_KINDS, "Labels")
+    stages = range(1, len(project.stages) + 1)
+    return (*(f"{kind} Stage {i}" for i in stages for kind in _PER_STAGE), _ALL_STAGES)
+
+
+def find_source(project: Project, name: str) -> str:
+    """Return the name of a result as ilastik writes it.
+
+    Raises
+    ------
+    SettingsError
+        When there is none so named.
+    """
+    names = source_names(project)
+    asked = " ".join(name.split()).lower()
+    asked = _MISSPELT.get(asked, asked).lower()
+    for one in names:
+        if one.lower() == asked:
+            return one
+    raise SettingsError(
+        f"export_source is {name!r}; this project has {', '.join(names)}.{nearest(name, names)}"
+    )
+
+
+def result_axes(axes: Axes, channels: int) -> Axes:
+    """Return the axes of a result: those of the image, channels last.
+
+    Examples
+    --------
+    >>> result_axes(Axes.of("cyx", (3, 40, 50)), 2).shape
+    (40, 50, 2)
+    """
+    return Axes((*(a for a in axes if a.key != "c"), Axis("c", channels)))
+
+
+def _scales(spec: ImageSpec, channels: int) -> tuple[Level, ...]:
+    return tuple(Level(s.name, result_axes(s.axes, channels)) for s in spec.scales)
+
+
+def _tile_shape(bank: FeatureBank) -> tuple[int, int, int]:
+    """Return the shape of tiles whose features fit into the processor's reach."""
+    room = max(4096, _FEATURE_BYTES // (4 * max(1, bank.columns)))
+    depth, height, width = bank.size
+    if depth == 1:
+        wide = min(width, 512)
+        return 1, int(min(height, max(32, min(512, room // max(64, wide))))), wide
+    if bank.halo[0] == 0:
+        wide, high = min(width, 256), min(height, 256)
+        return max(1, min(depth, room // max(64, wide) // high)), high, wide
+    side = max(24, round(room ** (1 / 3)))
+    return min(depth, side), min(height, side), min(width, max(64, side))
+
+
+class PixelResult(Tiled):
+    """One result of a pixel classifier.
+
+    Parameters
+    ----------
+    raw
+        The image; an axis it has not counts as one sample.
+    stage
+        The classifier.
+    kind
+        ``Probabilities``, ``Simple Segmentation``, ``Uncertainty`` or ``Features``.
+    flavor
+        Whose filters.
+    mask
+        Probabilities are 0 where all its channels are 0; the image's axes.
+    exact
+        Described as ilastik describes it.
+
+    Raises
+    ------
+    SettingsError
+        When the image has too few samples or other channels than the project's.
+    """
+
+    def __init__(
+        self,
+        raw: ImageSource,
+        stage: PixelStage,
+        kind: Kind,
+        flavor: Flavor = "fastfilters",
+        mask: ImageSource | None = None,
+        *,
+        exact: bool = False,
+    ) -> None:
+        axes = raw.spec.axes
+        _check_image(raw.spec)
+        z, y, x, channels = (axes.size(k) for k in "zyxc")
+        self._bank = FeatureBank(stage.features, (z, y, x), channels, flavor)
+        if self._bank.columns != stage.forest.columns:
+            raise SettingsError(
+                f"The image ({axes.keys}, {axes.shape}) has {self._bank.columns} features; the "
+                f"project was trained on {stage.forest.columns}. It wants another number of "
+                "channels, or of planes.",
+                "Say what the axes are: --input_axes zyxc.",
+            )
+        self._predictor: Predictor | None = None
+        self._raw, self._stage, self._kind, self._mask = raw, stage, kind, mask
+        self._flavor, self._exact = flavor, exact
+        if mask is not None:
+            _check_mask(mask.spec, raw.spec)
+        spec = _result_spec(raw.spec, stage, kind, self._bank, exact=exact)
+        super().__init__(spec, _tile_shape(self._bank), _REMEMBERED)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        parts = (self._raw, self._stage, self._kind, self._flavor, self._mask, self._exact)
+        return _rebuilt, parts
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features, ilastik's."""
+        return self._bank.names
+
+    def compute(self, t: int, start: tuple[int, ...], stop: tuple[int, ...]) -> np.ndarray:
+        low, high = self._bank.reads(start, stop)
+        raw = _read_czyx(self._raw, t, low, high)
+        features = self._bank.compute(raw, low, start, stop)
+        columns, depth, height, width = features.shape
+        wide = stop[2] - start[2]
+        if self._kind == "Features":
+            return features[..., :wide].copy() if wide < width else features
+        if self._predictor is None:
+            self._predictor = Predictor(self._stage.forest, self._stage.classes)
+        flat = self._predictor.predict(features.reshape(columns, -1))
+        found = flat.reshape(-1, depth, height, width)[..., :wide]
+        if self._mask is not None:
+            inside = (_read_czyx(self._mask, t, start, stop) > 0).any(axis=0)
+            found = found * inside.astype(np.float32)
+        return _made_of(np.ascontiguousarray(found), self._kind)
+
+    def close(self) -> None:
+        self._raw.close()
+        if self._mask is not None:
+            self._mask.close()
+
+
+def _rebuilt(
+    raw: ImageSource,
+    stage: PixelStage,
+    kind: Kind,
+    flavor: Flavor,
+    mask: ImageSource | None,
+    exact: bool,
+) -> PixelResult:
+    return PixelResult(raw, stage, kind, flavor, mask, exact=exact)
+
+
+def _made_of(probabilities: np.ndarray, kind: Kind) -> np.ndarray:
+    """Return what is made of probabilities, (c, z, y, x)."""
+    if kind == "Probabilities":
+        return probabilities
+    found: np.ndarray
+    if kind == "Simple Segmentation":
+        best = probabilities.argmax(axis=0)[None] + 1
+        found = best.astype(np.uint8 if len(probabilities) < 256 else np.uint16)
+        return found
+    if len(probabilities) < 2:
+        return np.zeros_like(probabilities)
+    top = np.partition(probabilities, -2, axis=0)[-2:]
+    found = np.float32(1) - (top[1:] - top[:1])
+    return found
+
+
+def _check_image(spec: ImageSpec) -> None:
+    if spec.dtype.kind not in "biuf":
+        raise UnsupportedError(f"An image of {spec.dtype} has no pixel features.")
+    if 0 in spec.shape or not {"x", "y"} <= set(spec.axes.keys):
+        raise SettingsError(
+            f"The image has the axes {spec.axes.keys!r} and the shape {spec.shape}; it needs "
+            "x and y, and at least one sample."
+        )
+
+
+def _check_mask(mask: ImageSpec, raw: ImageSpec) -> None:
+    if any(mask.axes.size(k) != raw.axes.size(k) for k in "tzyx"):
+        raise SettingsError(
+            f"The prediction mask has the axes {mask.axes.keys!r} and the shape {mask.shape}, the "
+            f"image {raw.axes.keys!r} and {raw.shape}; they must be alike but for channels."
+        )
+
+
+def _read_czyx(
+    source: ImageSource, t: int, start: Sequence[int], stop: Sequence[int]
+) -> np.ndarray:
+    axes = source.spec.axes
+    ends = {k: (a, b) for k, a, b in zip("zyx", start, stop, strict=True)}
+    ends |= {"t": (t, t + 1), "c": (0, axes.size("c"))}
+    return czyx(source.read(box_of(axes.keys, ends)), axes.keys)
+
+
+def _result_spec(
+    raw: ImageSpec, stage: PixelStage, kind: Kind, bank: FeatureBank, *, exact: bool
+) -> ImageSpec:
+    channels = {"Probabilities": stage.classes, "Features": bank.columns}.get(kind, 1)
+    extra = Extra(drange=(0.0, 1.0), display_mode="grayscale")
+    dtype: np.dtype[Any] = np.dtype(np.float32)
+    if kind == "Probabilities":
+        extra = replace(extra, channel_names=stage.names)
+    elif kind == "Features":
+        extra = Extra(channel_names=bank.names, display_mode="grayscale")
+    elif kind == "Simple Segmentation":
+        dtype = np.dtype(np.uint8 if stage.classes < 256 else np.uint16)
+        extra = _label_extra(stage) if not exact else replace(extra, drange=(0, 1))
+    role = {"Probabilities": "probabilities", "Simple Segmentation": "labels"}.get(kind)
+    return ImageSpec(
+        axes=result_axes(raw.axes, channels),
+        dtype=dtype,
+        role=role or "intensity",  # type: ignore[arg-type]  # one of them
+        name=raw.name,
+        scales=_scales(raw, channels),
+        extra=extra,
+    )
+
+
+def _label_extra(stage: PixelStage) -> Extra:
+    """Return names and colours of label values."""
+    colors = stage.map_colors or stage.label_colors
+    return Extra(
+        label_properties=tuple(
+            {"label-value": i, "name": name} for i, name in enumerate(stage.names, start=1)
+        ),
+        label_colors={i: (*rgb, 255) for i, rgb in enumerate(colors, start=1)},
+    )
+
+
+class Stacked:
+    """Images one behind the other along c, in the type of the first.
+
+    Parameters
+    ----------
+    parts
+        Images of one size, but for their channels.
+    convert
+        Probabilities are spread over the range of integers, as Autocontext does.
+    """
+
+    def __init__(self, parts: Sequence[ImageSource], *, convert: bool) -> None:
+        self._parts, self._convert = tuple(parts), convert
+        first = parts[0].spec
+        self._counts = [one.spec.axes.size("c") for one in parts]
+        total = sum(self._counts)
+        names: list[str] = []
+        for one, count in zip(parts, self._counts, strict=True):
+            given = one.spec.extra.channel_names
+            names += given if len(given) == count else [f"Channel {i + 1}" for i in range(count)]
+        self._spec = replace(
+            first,
+            axes=result_axes(first.axes, total),
+            scales=_scales(first, total),
+            role="intensity" if convert else first.role,
+            extra=Extra(
+                channel_names=tuple(names),
+                drange=None if convert else first.extra.drange,
+                display_mode="" if convert else first.extra.display_mode,
+            ),
+        )
+
+    @property
+    def spec(self) -> ImageSpec:
+        return self._spec
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Tiles of the last part."""
+        last = tuple(getattr(self._parts[-1], "chunks", self._spec.shape))
+        return (*last[:-1], self._spec.axes.size("c"))
+
+    def read(self, region: Region) -> np.ndarray:
+        out = np.empty(region.shape, self._spec.dtype)
+        keys = self._spec.axes.keys
+        ends = dict(zip(keys, zip(region.start, region.stop, strict=True), strict=True))
+        low, high = ends["c"]
+        before = 0
+        for one, count in zip(self._parts, self._counts, strict=True):
+            a, b = max(low - before, 0), min(high - before, count)
+            if a < b:
+                mine = one.spec.axes.keys
+                data = one.read(box_of(mine, {**ends, "c": (a, b)}))
+                place = slice(before + a - low, before + b - low)
+                out[..., place] = self._converted(_channels_last(data, mine))
+            before += count
+        return out
+
+    def _converted(self, data: np.ndarray) -> np.ndarray:
+        dtype = self._spec.dtype
+        if not self._convert or data.dtype == dtype or dtype.kind not in "iu":
+            return data
+        info = np.iinfo(dtype)
+        spread = np.float32(int(info.max) - int(info.min))
+        with np.errstate(invalid="ignore"):
+            return (spread * data - np.float32(int(info.min))).astype(dtype)
+
+    def close(self) -> None:
+        for one in self._parts:
+            one.close()
+
+
+def _channels_last(data: np.ndarray, keys: str) -> np.ndarray:
+    return np.moveaxis(data, keys.index("c"), -1) if "c" in keys else data[..., None]
+
+
+class Labels:
+    """What the user drew on one image of the project.
+
+    Parameters
+    ----------
+    raw
+        The image.
+    blocks
+        Where what was drawn, in the axes of the training image.
+    keys
+        Letters of those axes.
+    stage
+        The classifier they belong to.
+    exact
+        Described as ilastik describes it.
+    """
+
+    def __init__(
+        self,
+        raw: ImageSource,
+        blocks: Sequence[Drawn],
+        keys: str,
+        stage: PixelStage,
+        *,
+        exact: bool = False,
+    ) -> None:
+        self._raw, self._blocks = raw, tuple(blocks)
+        keys = keys if "c" in keys else keys + "c"
+        self._keys = keys
+        for block in blocks:
+            stop = [a + n for a, n in zip(block.start, block.labels.shape, strict=True)]
+            if len(stop) != len(keys) or any(
+                b > (1 if k == "c" else raw.spec.axes.size(k))
+                for k, b in zip(keys, stop, strict=True)
+            ):
+                raise FormatError(
+                    f"The project's labels reach to {stop} ({keys}), beyond the image "
+                    f"({raw.spec.axes.keys}, {raw.spec.shape})."
+                )
+        extra = Extra(display_mode="default", drange=(0, 255)) if exact else _label_extra(stage)
+        self._spec = replace(
+            raw.spec,
+            axes=result_axes(raw.spec.axes, 1),
+            dtype=np.dtype(np.uint8),
+            role="labels",
+            scales=_scales(raw.spec, 1),
+            extra=extra,
+        )
+
+    @property
+    def spec(self) -> ImageSpec:
+        return self._spec
+
+    def read(self, region: Region) -> np.ndarray:
+        out = np.zeros(region.shape, np.uint8)
+        order = [self._keys.index(k) for k in self._spec.axes.keys if k in self._keys]
+        add = tuple(slice(None) if k in self._keys else None for k in self._spec.axes.keys)
+        for block in self._blocks:
+            labels = block.labels.transpose(self._order(order, block.labels.ndim))[add]
+            start = [
+                block.start[self._keys.index(k)] if k in self._keys else 0
+                for k in self._spec.axes.keys
+            ]
+            into, of = [], []
+            for a, n, low, high in zip(start, labels.shape, region.start, region.stop, strict=True):
+                into.append(slice(max(a, low) - low, max(min(a + n, high) - low, 0)))
+                of.append(slice(max(a, low) - a, max(min(a + n, high) - a, 0)))
+            part = labels[tuple(of)]
+            if part.size:
+                target = out[tuple(into)]
+                np.copyto(target, part.astype(np.uint8), where=part > 0)
+        return out
+
+    def _order(self, order: list[int], count: int) -> list[int]:
+        if len(order) != count:
+            raise FormatError(
+                f"The project's labels have the axes {self._keys!r}, the image "
+                f"{self._raw.spec.axes.keys!r}."
+            )
+        return order
+
+    def close(self) -> None:
+        self._raw.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """How a project is run.
+
+    Parameters
+    ----------
+    flavor
+        Whose filters: ``fastfilters``, or ``vigra`` for projects made without it.
+    exact
+        Described as ilastik describes it; labels of other images are zeros.
+    lane
+        Which image of the project the input is; None = another one.
+    """
+
+    flavor: Flavor = "fastfilters"
+    exact: bool = False
+    lane: int | None = None
+
+
+def open_result(
+    project: Project,
+    raw: ImageSource,
+    name: str,
+    settings: RunSettings,
+    mask: ImageSource | None = None,
+) -> ImageSource:
+    """Return a result of a project for an image; nothing is computed yet.
+
+    Parameters
+    ----------
+    project
+        The trained project.
+    raw
+        The image; closed with the result.
+    name
+        ilastik's name of the result, see `source_names`.
+    settings
+        How.
+    mask
+        Prediction mask.
+
+    Raises
+    ------
+    SettingsError
+        When there is no such result, or the image does not fit the project.
+    """
+    name = find_source(project, name)
+    if name == _ALL_STAGES:
+        return Stacked(
+            [
+                _stage_result(project, raw, i, "Probabilities", settings, mask)
+                for i in range(len(project.stages))
+            ],
+            convert=False,
+        )
+    kind, _, number = name.partition(" Stage ")
+    return _stage_result(project, raw, int(number or 1) - 1, kind, settings, mask)
+
+
+def _stage_result(
+    project: Project,
+    raw: ImageSource,
+    index: int,
+    kind: str,
+    settings: RunSettings,
+    mask: ImageSource | None,
+) -> ImageSource:
+    stage = project.stages[index]
+    if kind == "Labels":
+        return _labels(project, raw, index, settings)
+    image = raw
+    if index > 0:
+        before = PixelResult(raw, project.stages[index - 1], "Probabilities", settings.flavor)
+        image = Stacked([raw, before], convert=True)
+    if kind == "Input":
+        return image
+    return PixelResult(image, stage, kind, settings.flavor, mask, exact=settings.exact)  # type: ignore[arg-type]  # one of the kinds
+
+
+def _labels(project: Project, raw: ImageSource, index: int, settings: RunSettings) -> Labels:
+    stage = project.stages[index]
+    lane = settings.lane
+    if lane is None or lane >= len(stage.drawn):
+        if not settings.exact:
+            raise SettingsError(
+                "Labels are what the user drew on the project's own images; this image is none.",
+                "Export another source, such as Probabilities.",
+            )
+        return Labels(raw, (), raw.spec.axes.keys, stage, exact=True)
+    keys = project.lanes[lane].axes if lane < len(project.lanes) else ""
+    return Labels(raw, stage.drawn[lane], keys or raw.spec.axes.keys, stage, exact=settings.exact)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fijibridge.export.steps import Step
     from fijibridge.model import ImageSink, ImageSource, ImageSpec
 
-__all__ = ["execute_together"]
+__all__ = ["OutputFile", "execute_together", "output_files"]
 
 _COPIES = 24
 _LARGEST = 1 << 25  # samples
@@ -92,8 +92,20 @@ def mapping_of(steps: Sequence[Step], shape: tuple[int, ...]) -> Mapping | None:
     return found if found.push(whole) == Region(zero, tuple(shape)) else None
 
 
-class _File:
-    """One file that is written: opened with its first block, committed with its last."""
+class OutputFile:
+    """One file that is written: opened with its first block; of a sequence committed with its last.
+
+    Parameters
+    ----------
+    plan
+        What it belongs to.
+    name
+        Its path, as the plan says it.
+    steps
+        From the source to its pixels.
+    spec
+        What it holds.
+    """
 
     def __init__(
         self, plan: ExportPlan, name: str, steps: tuple[Step, ...], spec: ImageSpec
@@ -107,6 +119,7 @@ class _File:
         self.done = False
 
     def sink(self) -> ImageSink:
+        """Return the sink, opened now at the latest."""
         with self._lock:
             if self._sink is None:
                 shelf = shelf_format(self.plan.format)
@@ -115,6 +128,7 @@ class _File:
             return self._sink
 
     def took(self, samples: int) -> None:
+        """Count samples that were written."""
         with self._lock:
             self._left -= samples
             last = self._left == 0
@@ -122,17 +136,20 @@ class _File:
             self.commit()
 
     def commit(self) -> None:
+        """Make the file appear."""
         self.sink().commit()
         self.done = True
 
     def abort(self) -> None:
+        """Leave nothing of it, unless it has appeared."""
         if self._sink is not None and not self.done:
             self._sink.abort()
 
 
-def _files(plan: ExportPlan) -> list[_File]:
+def output_files(plan: ExportPlan) -> list[OutputFile]:
+    """Return the files of a plan, in order; none is opened yet."""
     if not plan.sequence_axis:
-        return [_File(plan, plan.files[0], (*plan.steps, *plan.fit), plan.output)]
+        return [OutputFile(plan, plan.files[0], (*plan.steps, *plan.fit), plan.output)]
     names = plan.exported.extra.channel_names
     named = plan.sequence_axis == "c" and len(names) == plan.exported.axes.size("c")
     found = []
@@ -140,7 +157,7 @@ def _files(plan: ExportPlan) -> list[_File]:
         extra = plan.output.extra
         extra = replace(extra, channel_names=(names[i],)) if named else extra
         spec = replace(plan.output, name=Path(file).name, extra=extra)
-        found.append(_File(plan, file, slice_steps(plan, i), spec))
+        found.append(OutputFile(plan, file, slice_steps(plan, i), spec))
     return found
 
 
@@ -178,7 +195,7 @@ def execute_together(
     """
     if len(plans) == 1 and not whole:
         return [execute(plans[0], source, progress)]
-    files = [_files(plan) if not _many_at_once(plan) else [] for plan in plans]
+    files = [output_files(plan) if not _many_at_once(plan) else [] for plan in plans]
     alone = [not of or any(f.mapping is None for f in of) for of in files]
     todo = [
         file
@@ -219,7 +236,7 @@ def execute_together(
 
 
 def _pass(
-    files: list[_File],
+    files: list[OutputFile],
     source: ImageSource,
     tallies: dict[int, Tally],
     progress: Callable[[int], None],
@@ -264,7 +281,7 @@ def _pass(
 
 
 def _todo(
-    files: list[_File], shape: tuple[int, ...], chunks: tuple[int, ...], samples: int
+    files: list[OutputFile], shape: tuple[int, ...], chunks: tuple[int, ...], samples: int
 ) -> Iterator[Region]:
     """Yield the parts of the source that are needed, block by block."""
     start, stop = _bounds(files, shape)
@@ -276,7 +293,9 @@ def _todo(
             yield Region(low, high)
 
 
-def _bounds(files: list[_File], shape: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _bounds(
+    files: list[OutputFile], shape: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the box of the source that is needed."""
     boxes = []
     for file in files:
@@ -288,7 +307,9 @@ def _bounds(files: list[_File], shape: tuple[int, ...]) -> tuple[tuple[int, ...]
     return start, tuple(max(box[1][i] for box in boxes) for i in range(len(shape)))
 
 
-def _common(files: list[_File], shape: tuple[int, ...], chunks: tuple[int, ...]) -> tuple[int, ...]:
+def _common(
+    files: list[OutputFile], shape: tuple[int, ...], chunks: tuple[int, ...]
+) -> tuple[int, ...]:
     """Return a block of the source that is made of whole chunks of the source and all sinks."""
     goal = list(chunks)
     for file in files:
@@ -307,7 +328,7 @@ def _common(files: list[_File], shape: tuple[int, ...], chunks: tuple[int, ...])
 def _spread(
     region: Region,
     source: ImageSource,
-    files: list[_File],
+    files: list[OutputFile],
     tallies: dict[int, Tally],
     progress: Callable[[int], None],
 ) -> None:

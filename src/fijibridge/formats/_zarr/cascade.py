@@ -80,6 +80,16 @@ class Cascade:
         if i + 1 < len(self._arrays):
             self._edges[i].take(region, part, self._patches[i + 1].write)
 
+    @property
+    def largest(self) -> ChunkFiles:
+        """The largest level, for those who write its chunks elsewhere."""
+        return self._arrays[0]
+
+    def made_elsewhere(self) -> None:
+        """Take note that chunks of the largest level are in their files; the others come last."""
+        with self._again:
+            self._changed = True
+
     def finish(self) -> None:
         """Complete all levels."""
         self._patches[0].finish()

@@ -154,6 +154,11 @@ class ZarrSink:
         return tuple(chunk)
 
     @property
+    def depth_first(self) -> bool:
+        """Whether blocks best come in the order of an octree: levels grow with them."""
+        return len(self._levels) > 1
+
+    @property
     def _folder(self) -> Path:
         return self._stage.path.joinpath(*self._target.below)
 
@@ -221,6 +226,20 @@ class ZarrSink:
             return
         self._seen[block.reshape(-1)] = True
 
+    def share(self) -> ChunkWriter:
+        """Return what writes blocks of whole chunks from any process that sees the folder."""
+        assert self._cascade is not None  # noqa: S101  # made in __init__
+        return ChunkWriter(
+            self._cascade.largest, self._spec.dtype, tuple(self._order), self._seen is not None
+        )
+
+    def absorb(self, labels: np.ndarray | None) -> None:
+        """Take what `ChunkWriter.write` returned for a block that was written elsewhere."""
+        assert self._cascade is not None  # noqa: S101  # made in __init__
+        self._cascade.made_elsewhere()
+        if labels is not None:
+            self._note_labels(labels)
+
     def commit(self) -> None:
         target = self._target
         with target_errors(self._stage.target):
@@ -276,6 +295,46 @@ class ZarrSink:
             self._cascade.close()
         self._stage.abort()
         self._target.clean()
+
+
+class ChunkWriter:
+    """Writes blocks of whole chunks of the largest level, in any process.
+
+    Parameters
+    ----------
+    files
+        The chunks.
+    dtype
+        Of the pixels.
+    order
+        Axes of the store as places in the order of the blocks.
+    noting
+        Labels are told, for their colours.
+    """
+
+    def __init__(
+        self, files: ChunkFiles, dtype: np.dtype[Any], order: tuple[int, ...], noting: bool
+    ) -> None:
+        self._files, self._dtype, self._order, self._noting = files, dtype, order, noting
+
+    def write(self, region: Region, block: np.ndarray) -> np.ndarray | None:
+        """Write a block, given in the order of the spec's axes; return its labels, if wanted."""
+        block = block.astype(self._dtype, copy=False)
+        data = block.transpose(self._order)
+        start = [region.start[i] for i in self._order]
+        steps = self._files.chunk
+        for first in itertools.product(
+            *(range(0, n, c) for n, c in zip(data.shape, steps, strict=True))
+        ):
+            last = [min(a + c, n) for a, c, n in zip(first, steps, data.shape, strict=True)]
+            box = tuple(map(slice, first, last))
+            low = tuple(a + o for a, o in zip(first, start, strict=True))
+            high = tuple(b + o for b, o in zip(last, start, strict=True))
+            self._files.put(Region(low, high), data[box])
+        if not self._noting:
+            return None
+        found: np.ndarray = np.unique(block)
+        return found[:: max(1, len(found) - 1)] if len(found) > _COLOR_LABELS else found
 
 
 def _steps(folder: Path, below: tuple[str, ...]) -> list[Path]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FijiBridgeError, SettingsError
 from fijibridge.export.plan import ExportPlan, make_plan
-from fijibridge.export.sources import input_name, matches, open_source
+from fijibridge.export.sources import Computed, input_name, matches, open_source
 from fijibridge.export.together import execute_together
 from fijibridge.formats import Location
 
@@ -67,6 +67,8 @@ def plan_one(value: Any, settings: ExportSettings, index: int = 0) -> ExportPlan
     name = input_name(value, index, exact=settings.exact)
     source = open_source(value, settings)
     try:
+        if isinstance(value, Computed):
+            return make_plan(source.spec, name, settings, value.result_of(settings))
         return make_plan(source.spec, name, settings)
     finally:
         source.close()
@@ -177,7 +179,7 @@ def run_items(
             raise item.error
         plans.append(item.plan)
         asked = item.plan.settings
-        key = (asked.input_axes, asked.stack_along, asked.role, asked.compat)
+        key = (asked.input_axes, asked.stack_along, asked.role, asked.compat, asked.export_source)
         groups.setdefault(key, []).append(i)
     found: dict[int, Done] = {}
     for group in groups.values():

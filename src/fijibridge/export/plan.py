@@ -198,8 +198,21 @@ def _by_position(
     return start, stop
 
 
-def make_plan(spec: ImageSpec, name: InputName, settings: ExportSettings) -> ExportPlan:
+def make_plan(
+    spec: ImageSpec, name: InputName, settings: ExportSettings, kind: str = "Input"
+) -> ExportPlan:
     """Return the plan of one export; nothing is read or written.
+
+    Parameters
+    ----------
+    spec
+        The source.
+    name
+        What the placeholders are made of.
+    settings
+        What was asked for.
+    kind
+        What the source is: ``Input``, or a result of a project; ``{result_type}``.
 
     Raises
     ------
@@ -209,7 +222,7 @@ def make_plan(spec: ImageSpec, name: InputName, settings: ExportSettings) -> Exp
         When the format cannot hold the image.
     """
     output = _chosen(settings)
-    if settings.export_source.strip().lower() != "input":
+    if kind == "Input" and settings.export_source.strip().lower() != "input":
         raise SettingsError(
             f"export_source is {settings.export_source!r}; a plain export has the source Input.",
             "Results of a trained project come from the verb ilastik.",
@@ -249,7 +262,7 @@ def make_plan(spec: ImageSpec, name: InputName, settings: ExportSettings) -> Exp
         fit=tuple(fit),
         output=found,
         format=output,
-        files=_files(output, spec, region, exported, axis, name, settings),
+        files=_files(output, spec, region, exported, axis, name, settings, kind),
         sequence_axis=axis,
         options=options,
         warnings=(*warnings, *value_warnings(cut, settings)),
@@ -323,9 +336,11 @@ def _files(
     axis: str,
     name: InputName,
     settings: ExportSettings,
+    kind: str,
 ) -> tuple[str, ...]:
     fields = region_fields(spec.axes.keys, region)
-    kind = settings.export_source if not settings.exact else "Input"
+    if kind == "Input" and not settings.exact:
+        kind = settings.export_source
 
     def filled(pattern: str) -> str:
         return expand(pattern, name, kind, fields, exact=settings.exact)

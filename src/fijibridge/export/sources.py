@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -21,10 +21,26 @@ if TYPE_CHECKING:
     from fijibridge.export.settings import ExportSettings
     from fijibridge.model import ImageSpec
 
-__all__ = ["AsIlastik", "Stack", "input_name", "matches", "open_source"]
+__all__ = ["AsIlastik", "Computed", "Stack", "input_name", "matches", "open_input", "open_source"]
 
 #: What ilastik takes arrays without axes for.
 _GUESS = {1: "x", 2: "yx", 3: "zyx", 4: "zyxc", 5: "tzyxc"}
+
+
+@runtime_checkable
+class Computed(Protocol):
+    """An input that is not read but computed from one: it says what, and how it is opened.
+
+    Its name is that of the file when it is a path too (``os.PathLike``).
+    """
+
+    def result_of(self, settings: ExportSettings, /) -> str:
+        """Return the display name of the result that is exported."""
+        ...
+
+    def open_result(self, settings: ExportSettings, /) -> ImageSource:
+        """Return that result."""
+        ...
 
 
 def _natural(path: str) -> list[tuple[int, int, str]]:
@@ -120,11 +136,14 @@ def open_source(value: Any, settings: ExportSettings) -> ImageSource:
     FormatError
         When a file is missing or broken, or the files of a stack differ.
     """
-    source = _open(value, settings)
+    if isinstance(value, Computed):
+        return value.open_result(settings)
+    source = open_input(value, settings)
     return AsIlastik(source, settings) if settings.exact else source
 
 
-def _open(value: Any, settings: ExportSettings) -> ImageSource:
+def open_input(value: Any, settings: ExportSettings) -> ImageSource:
+    """Open an input as it is, also under ``compat``; see `open_source`."""
     if isinstance(value, (str, os.PathLike)):
         files = matches(_local(value), exact=settings.exact)
         if len(files) > 1:

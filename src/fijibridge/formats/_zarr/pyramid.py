@@ -61,7 +61,8 @@ class StoredLevel:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the pixels as they are handed out: native byte order."""
-        return np.dtype(self.array.dtype).newbyteorder("=")
+        dtype: np.dtype[Any] = np.dtype(self.array.dtype)
+        return dtype.newbyteorder("=")
 
     @property
     def unit(self) -> tuple[int, ...]:
@@ -184,26 +185,37 @@ class Pyramid:
         self.store.close()
 
 
-def open_pyramid(where: Location) -> Pyramid:
+def open_pyramid(where: Location, *, writable: bool = False) -> Pyramid:
     """Open an image with all its levels; a lone array is an image of one level.
 
     A path that names a level opens the image that it belongs to.
+
+    Parameters
+    ----------
+    where
+        The store, and the image in it.
+    writable
+        It will be changed.
 
     Raises
     ------
     FormatError
         When there is no image, or it is broken.
     UnsupportedError
-        When the store is a zip, which can only be read.
+        When it will be changed but is a zip.
     """
     root, node = locate(where)
-    if root.is_file():
+    if writable and root.is_file():
         raise UnsupportedError(
             f"{str(root)!r} is a zipped store; those are only read.",
             "Unpack it, or convert it to a folder: fijibridge convert IN OUT.ome.zarr",
         )
     store = Store(root)
-    return pyramid_of(store, node)
+    try:
+        return pyramid_of(store, node)
+    except BaseException:
+        store.close()
+        raise
 
 
 def pyramid_of(store: Store, node: str) -> Pyramid:

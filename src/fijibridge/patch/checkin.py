@@ -1,0 +1,533 @@
+"""Put an edited patch back where it came from: at every level, all or none."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fijibridge.errors import FormatError, SettingsError, UnsupportedError
+from fijibridge.formats import open_image
+from fijibridge.formats._location import Location
+from fijibridge.model import Region
+from fijibridge.model.rules import rule_named
+from fijibridge.model.scaling import scaling_for
+from fijibridge.patch.boxes import LevelWork, level_works, within
+from fijibridge.patch.checkout import Fingerprint, level_number, open_store
+from fijibridge.patch.detect import Detected, detect_rule
+from fijibridge.patch.journal import Journal
+from fijibridge.patch.keys import LocalKeys
+from fijibridge.patch.provenance import Provenance, find_provenance
+from fijibridge.patch.rebuild import rebuild
+from fijibridge.patch.region import parse_region, region_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from fijibridge.formats._zarr.pyramid import Pyramid, StoredLevel
+    from fijibridge.model import Axes, ImageSource
+    from fijibridge.model.scaling import Scaling
+    from fijibridge.patch.keys import Keys
+
+__all__ = ["CheckinOptions", "CheckinPlan", "CheckinResult", "plan_checkin", "run_checkin"]
+
+_TYPE_PLACE = "Name the place: fijibridge patch checkin FILE --store STORE --region z=…,y=…,x=…"
+_LABEL_FILES = ("uint16", "float32")
+#: Seconds to wait for another check-in into the same store.
+WAIT = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckinOptions:
+    """How a patch is put back.
+
+    Parameters
+    ----------
+    force
+        Put it back although the store has changed since, or though finer levels will not fit.
+    convert_dtype
+        Convert a changed pixel type: rounded, limited to the store's range.
+    filter
+        ``linear``, ``mean`` or ``nearest``; None = as the pyramid was made.
+    axes
+        Letters of the file's axes where it does not say them.
+    wait
+        Seconds to wait while somebody else changes the store.
+    """
+
+    force: bool = False
+    convert_dtype: bool = False
+    filter: Scaling | None = None
+    axes: str | None = None
+    wait: float = WAIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckinPlan:
+    """What a check-in will do.
+
+    Parameters
+    ----------
+    path
+        The file.
+    source
+        Its pixels.
+    pyramid, level
+        The image and the number of its level.
+    region
+        In samples of that level.
+    origin
+        Where it came from; None = nothing says so.
+    detected
+        How coarser levels follow.
+    works
+        What is done at each level.
+    options
+        As asked.
+    notes
+        What a user should know.
+    """
+
+    path: str
+    source: ImageSource
+    pyramid: Pyramid
+    level: int
+    region: Region
+    origin: Provenance | None
+    detected: Detected
+    works: tuple[LevelWork, ...]
+    options: CheckinOptions
+    notes: tuple[str, ...]
+
+    @property
+    def stored(self) -> StoredLevel:
+        """The level that is changed first."""
+        return self.pyramid.levels[self.level]
+
+    def facts(self) -> dict[str, Any]:
+        """Return the plan as JSON values."""
+        check = self.origin is not None and not self.options.force
+        return {
+            "store": str(self.pyramid.store.root),
+            "image": self.pyramid.node,
+            "region": region_text(self.stored.axes, self.region),
+            "filter": self.detected.rule.name,
+            "filter_found": self.detected.text,
+            "levels": [
+                {
+                    "level": work.level.name,
+                    "touched": region_text(work.level.axes, work.touched),
+                    "chunks_written": len(work.written),
+                    "chunks_read": len(work.written) if check and i == 0 else len(work.read),
+                }
+                for i, work in enumerate(self.works)
+            ],
+        }
+
+    @property
+    def text(self) -> str:
+        """What people read."""
+        parts = [f"{w.level.name or 'array'}: {len(w.written)} chunks" for w in self.works]
+        return (
+            f"{self.path} -> {self.pyramid.name} "
+            f"{region_text(self.stored.axes, self.region)}; {', '.join(parts)}; "
+            f"coarser levels: {self.detected.text}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CheckinResult:
+    """What a check-in did.
+
+    Parameters
+    ----------
+    entry
+        Name in the journal.
+    facts
+        As of the plan.
+    notes
+        What a user should know.
+    """
+
+    entry: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def plan_checkin(
+    file: str | os.PathLike[str],
+    *,
+    store: str | os.PathLike[str] | None = None,
+    region: str | Region | Mapping[str, Sequence[float | None]] | Sequence[slice] | None = None,
+    level: int | str | None = None,
+    options: CheckinOptions | None = None,
+) -> CheckinPlan:
+    """Decide everything about a check-in; nothing is changed.
+
+    Parameters
+    ----------
+    file
+        The edited patch.
+    store
+        Where to; None = where it came from.
+    region
+        Which place; None = the one it came from.
+    level
+        Number or name; None = the one it came from, else the finest.
+    options
+        See `CheckinOptions`.
+
+    Raises
+    ------
+    FijiBridgeError
+        When anything does not fit; the store is as it was.
+    """
+    options = options or CheckinOptions()
+    path = os.fspath(file)
+    source = open_image(path, **({} if options.axes is None else {"axes": options.axes}))
+    try:
+        return _plan(path, source, store, region, level, options)
+    except BaseException:
+        source.close()
+        raise
+
+
+def _plan(
+    path: str,
+    source: ImageSource,
+    store: str | os.PathLike[str] | None,
+    region: str | Region | Mapping[str, Sequence[float | None]] | Sequence[slice] | None,
+    level: int | str | None,
+    options: CheckinOptions,
+) -> CheckinPlan:
+    notes: list[str] = []
+    place_is_told = store is not None and region is not None
+    origin: Provenance | None = None
+    try:
+        found = find_provenance(Location.parse(path).path, source.spec.extra)
+    except FormatError:
+        if not place_is_told:
+            raise
+        found = None
+    if found is not None:
+        origin = found.origin
+    elif not place_is_told:
+        raise SettingsError(
+            f"Nothing in or beside {path!r} says where it came from: no property, no Info, no "
+            "slice label and no NAME_patch.json.",
+            _TYPE_PLACE,
+        )
+    pyramid = _pyramid(path, store, origin)
+    try:
+        index = _level(pyramid, level, origin)
+        stored = pyramid.levels[index]
+        if origin is not None and (stored.shape, stored.axes.keys) != (origin.shape, origin.axes):
+            notes.append(_not_its_store(path, pyramid, stored, origin, told=place_is_told))
+            origin = None
+        box = _box(region, stored, origin)
+        if origin is not None and (box != origin.region or origin.level != stored.name):
+            notes.append("The place was told; what was there at check-out is not compared.")
+            origin = None
+        _check_fits(path, source, stored, box, told=region is not None)
+        _check_dtype(path, source, stored, origin, options)
+        if not options.force:
+            _check_finest(path, pyramid, index)
+        detected = _rule(pyramid, index, box, origin, options)
+        works = level_works(pyramid.levels[index:], detected.rule, box)
+        if origin is not None and found is not None and "properties" in found.how:
+            notes.append(
+                "A flip or shift made in Fiji cannot be seen from here; look at the result."
+            )
+    except BaseException:
+        pyramid.close()
+        raise
+    return CheckinPlan(
+        path=path,
+        source=source,
+        pyramid=pyramid,
+        level=index,
+        region=box,
+        origin=origin,
+        detected=detected,
+        works=tuple(works),
+        options=options,
+        notes=tuple(notes),
+    )
+
+
+def _check_finest(path: str, pyramid: Pyramid, index: int) -> None:
+    if index:
+        finer = ", ".join(one.name for one in pyramid.levels[:index])
+        raise SettingsError(
+            f"{path!r} came from level {pyramid.levels[index].name!r}; putting it back would "
+            f"leave the finer levels ({finer}) as they are.",
+            "Say force (--force) to change this level and the coarser ones only, or check out "
+            "level 0.",
+        )
+
+
+def _pyramid(
+    path: str,
+    store: str | os.PathLike[str] | None,
+    origin: Provenance | None,
+) -> Pyramid:
+    if store is not None:
+        text = os.fspath(store)
+        inner = Location.parse(text).inner
+        if origin is not None and origin.node and not inner:
+            text = f"{text.rstrip('/')}/{origin.node}"
+        return open_store(text, writable=True)
+    assert origin is not None  # noqa: S101  # one of both is there
+    if "://" not in origin.store and not Path(origin.store).exists():
+        raise SettingsError(
+            f"{path!r} came from {origin.store!r}, which is not there any more.",
+            "Name the store's new place: --store STORE",
+        )
+    return open_store(f"{origin.store}/{origin.node}".rstrip("/"), writable=True)
+
+
+def _level(pyramid: Pyramid, level: int | str | None, origin: Provenance | None) -> int:
+    if level is None and origin is not None:
+        names = [one.name for one in pyramid.levels]
+        if origin.level in names:
+            return names.index(origin.level)
+        raise SettingsError(
+            f"The patch came from level {origin.level!r}; {pyramid.name} has "
+            f"{', '.join(names) or 'one array'}.",
+            "Name the level: --level NAME",
+        )
+    return level_number(pyramid, level)
+
+
+def _not_its_store(
+    path: str,
+    pyramid: Pyramid,
+    stored: StoredLevel,
+    origin: Provenance,
+    *,
+    told: bool,
+) -> str:
+    """Raise when a patch came from an image of another shape, unless the place is told."""
+    text = (
+        f"{path!r} came from an image of {origin.axes} {'x'.join(map(str, origin.shape))}; "
+        f"{pyramid.name} is {stored.axes.keys} {'x'.join(map(str, stored.shape))}"
+    )
+    if not told:
+        raise SettingsError(f"{text}: it is another image, or was changed.", _TYPE_PLACE)
+    return f"{text}; the place was told, so it goes there."
+
+
+def _box(
+    region: str | Region | Mapping[str, Sequence[float | None]] | Sequence[slice] | None,
+    stored: StoredLevel,
+    origin: Provenance | None,
+) -> Region:
+    if region is not None:
+        return parse_region(region, stored.axes)
+    if origin is None:
+        raise SettingsError("Nothing says which region the patch is.", _TYPE_PLACE)
+    return parse_region(origin.region, stored.axes)
+
+
+def _check_fits(
+    path: str, source: ImageSource, stored: StoredLevel, box: Region, *, told: bool
+) -> None:
+    """Raise when the file is not as large as its place."""
+    axes = source.spec.axes
+    wanted = dict(zip(stored.axes.keys, box.shape, strict=True))
+    wrong = [
+        f"{key} has {axes.size(key)} samples, its place {wanted.get(key, 1)}"
+        for key in dict.fromkeys((*stored.axes.keys, *axes.keys))
+        if axes.size(key) != wanted.get(key, 1)
+    ]
+    if wrong:
+        raise SettingsError(
+            f"{path!r} does not fit {region_text(stored.axes, box)}: {'; '.join(wrong)}. "
+            "It was cropped, resized or projected after check-out.",
+            "Edit without changing its size, or name the place of what is left: "
+            "--store STORE --region z=…,y=…,x=…"
+            + ("" if told else f" (whole: {region_text(stored.axes, box)})"),
+        )
+
+
+def _check_dtype(
+    path: str,
+    source: ImageSource,
+    stored: StoredLevel,
+    origin: Provenance | None,
+    options: CheckinOptions,
+) -> None:
+    have = source.spec.dtype
+    wanted = np.dtype(np.uint8) if stored.dtype.kind == "b" else stored.dtype
+    if have == wanted or options.convert_dtype:
+        return
+    if origin is not None and str(have) == origin.file_dtype:
+        return  # as it was checked out; exactness is looked at pixel by pixel
+    if origin is not None and origin.role == "labels" and str(have) in _LABEL_FILES:
+        return  # what label files for ImageJ hold, whatever the store does
+    raise SettingsError(
+        f"{path!r} has pixels of {have}, {stored.name or 'the array'} has {wanted}.",
+        "Convert it back in the program that changed it, or say convert_dtype (--convert-dtype): "
+        "values are rounded and limited to what the store holds.",
+    )
+
+
+def _rule(
+    pyramid: Pyramid,
+    index: int,
+    box: Region,
+    origin: Provenance | None,
+    options: CheckinOptions,
+) -> Detected:
+    scaling_for(pyramid.spec.role, options.filter)
+    known = rule_named(origin.rule) if origin is not None and origin.rule else None
+    if known is not None and options.filter in (None, known.family):
+        return Detected(known, "check-out", f"{known.text}; found at check-out")
+    return detect_rule(pyramid, first=index, family=options.filter, near=box)
+
+
+def _converted(block: np.ndarray, dtype: np.dtype[Any], *, convert: bool) -> np.ndarray:
+    """Return pixels of the file as the store holds them."""
+    if block.dtype == dtype:
+        return block
+    made: np.ndarray
+    if dtype.kind == "b":
+        made = block != 0
+        return made
+    if dtype.kind == "f":
+        return block.astype(dtype)
+    info = np.iinfo(dtype)
+    if block.dtype.kind == "f":
+        values = np.nan_to_num(np.rint(block.astype(np.float64)), nan=0.0)
+        top = np.nextafter(float(info.max), 0) if dtype.itemsize == 8 else info.max
+        made = np.clip(values, info.min, top).astype(dtype)
+    else:
+        made = np.clip(block, max(info.min, int(np.iinfo(block.dtype).min)), None)
+        made = np.minimum(made, min(info.max, int(np.iinfo(block.dtype).max))).astype(dtype)
+    if not convert and not np.array_equal(made.astype(block.dtype), block):
+        raise UnsupportedError(
+            f"The patch holds values that {dtype} cannot: fractions, or beyond "
+            f"{info.min} to {info.max}.",
+            "Say convert_dtype (--convert-dtype) to round and limit them.",
+        )
+    return made
+
+
+def _reader(plan: CheckinPlan) -> Callable[[Region], np.ndarray]:
+    """Return a function that reads the patch by the store's regions and axes."""
+    axes: Axes = plan.source.spec.axes
+    stored, convert = plan.stored, plan.options.convert_dtype
+
+    def read(region: Region) -> np.ndarray:
+        place = within(plan.region, region)
+        at = dict(zip(stored.axes.keys, place, strict=True))
+        own = [at.get(key, slice(0, 1)) for key in axes.keys]
+        block = plan.source.read(Region(tuple(s.start for s in own), tuple(s.stop for s in own)))
+        kept = [key for key in axes.keys if key in at]
+        block = block.reshape([n for n, k in zip(block.shape, axes.keys, strict=True) if k in at])
+        block = block.transpose([kept.index(k) for k in stored.axes.keys if k in kept])
+        return _converted(block.reshape(region.shape), stored.dtype, convert=convert)
+
+    return read
+
+
+def keys_of(pyramid: Pyramid) -> Keys:
+    """Return the keys of the store that an image is in."""
+    return LocalKeys(pyramid.store.root)
+
+
+def run_checkin(plan: CheckinPlan, tick: Callable[[], None] = lambda: None) -> CheckinResult:
+    """Put a patch back. When it returns, every level is right; when it raises, nothing changed.
+
+    Raises
+    ------
+    SettingsError
+        When the place was changed since check-out, somebody else changes the store, or it cannot
+        be written.
+    """
+    try:
+        journal = Journal(keys_of(plan.pyramid), tick)
+        with journal.locked(plan.options.wait):
+            notes = [*plan.notes, *(f"Recovered first: {text}." for text in journal.recover())]
+            entry = _staged_and_moved(plan, journal)
+    finally:
+        plan.pyramid.close()
+        plan.source.close()
+    return CheckinResult(entry, plan.facts(), tuple(notes))
+
+
+def _staged_and_moved(plan: CheckinPlan, journal: Journal) -> str:
+    origin = plan.origin
+    before = Fingerprint(plan.stored) if origin is not None and not plan.options.force else None
+    seen = _Follower(plan, before) if before is not None else None
+    staged = journal.begin(
+        {
+            "file": plan.path,
+            "patch": origin.id if origin is not None else "",
+            "image": plan.pyramid.node,
+            "level": plan.stored.name,
+            "region": region_text(plan.stored.axes, plan.region),
+            "filter": plan.detected.rule.name,
+        }
+    )
+
+    def emit(work: LevelWork, region: Region, block: np.ndarray) -> None:
+        for key, data in work.level.encode(region, block).items():
+            staged.stage(key, data)
+
+    try:
+        rebuild(plan.works, plan.detected.rule, _reader(plan), emit, seen)
+        if before is not None and origin is not None and before.sha256 != origin.sha256:
+            raise _stale(plan, origin, before, journal)  # noqa: TRY301  # the staged units must go
+        entry = staged.commit()
+    except BaseException:
+        staged.abort()
+        raise
+    journal.apply(entry)
+    return entry.name
+
+
+class _Follower:
+    """Gives what `rebuild` sees, slab by slab, to a fingerprint, with its place."""
+
+    def __init__(self, plan: CheckinPlan, found: Fingerprint) -> None:
+        from fijibridge.patch.checkout import slabs
+
+        self._slabs = slabs(plan.stored, plan.region, joined=False)
+        self._found = found
+
+    def __call__(self, block: np.ndarray) -> None:
+        region = next(self._slabs)
+        assert region.shape == block.shape  # noqa: S101  # both go by the same slabs
+        self._found.see(region, block)
+
+
+def _stale(
+    plan: CheckinPlan, origin: Provenance, now: Fingerprint, journal: Journal
+) -> SettingsError:
+    """Return what people read when the place has changed since check-out."""
+    level = plan.stored
+    changed = [
+        unit
+        for unit in level.units(plan.region)
+        if origin.units and origin.units.get(level.key(unit)) != now.units[level.key(unit)]
+    ]
+    what = ""
+    if changed:
+        shown = "; ".join(region_text(level.axes, unit) for unit in changed[:3])
+        what = f" {len(changed)} of {len(now.units)} chunks differ: {shown}"
+        what += "; …." if len(changed) > 3 else "."
+    since = [e for e in journal.entries() if e.time > origin.time]
+    who = "".join(
+        f" {Path(str(e.about.get('file', ''))).name} was checked in by {e.owner} "
+        f"({e.about.get('region', '')})."
+        for e in since[-3:]
+    )
+    return SettingsError(
+        f"{plan.pyramid.name} was changed at {region_text(level.axes, plan.region)} since "
+        f"{plan.path!r} was checked out.{what}{who}",
+        "Check out again and repeat the edit, or say force (--force) to replace what is there.",
+    )

@@ -1,0 +1,198 @@
+"""By which rule do the levels of a pyramid follow from one another? Asked of the data."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fijibridge.model import Region
+from fijibridge.model.rules import Rule, rule_for, rules_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fijibridge.formats._zarr.pyramid import Pyramid, StoredLevel
+    from fijibridge.model.rules import Rule as _Rule
+    from fijibridge.model.scaling import Scaling
+
+__all__ = ["Detected", "check_levels", "detect_rule"]
+
+_EDGE = 24  # samples of the coarser level along each side of a probe
+_PROBES = 9
+_NEAR = 1e-5  # of a float level's range: others add up in another order
+_OWN = {"gaussian": Rule("linear"), "mean": Rule("mean"), "nearest": Rule("nearest")}
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What was found.
+
+    Parameters
+    ----------
+    rule
+        The rule.
+    how
+        ``metadata``, ``data``, or ``default`` where nothing fitted.
+    text
+        One line for people.
+    """
+
+    rule: Rule
+    how: str
+    text: str
+
+
+def detect_rule(
+    pyramid: Pyramid,
+    *,
+    first: int = 0,
+    family: Scaling | None = None,
+    near: Region | None = None,
+) -> Detected:
+    """Return how the levels of a pyramid were made.
+
+    Parameters
+    ----------
+    pyramid
+        The pyramid.
+    first
+        Number of the finest level that matters.
+    family
+        The user says that it is linear, mean or nearest; the data say which kind of it.
+    near
+        Region of level `first` around which is looked first.
+    """
+    levels, role = pyramid.levels[first:], pyramid.spec.role
+    standard = rule_for(role, family)
+    if len(levels) < 2:
+        return Detected(standard, "default", "one level only")
+    if pyramid.own and family is None and pyramid.method in _OWN:
+        rule = _OWN[pyramid.method]
+        return Detected(rule, "metadata", f"{rule.text}; the metadata say so")
+    candidates = list(rules_of(role, family))
+    told = pyramid.method.lower()
+    candidates.sort(key=lambda r: (r != standard, r.family not in told))
+    seen = False
+    for finer, coarser in itertools.pairwise(levels[:3]):
+        for region in _probes(coarser.shape, near if finer is levels[0] else None, finer.shape):
+            whole = _span(candidates, finer, coarser, region)
+            block = finer.read(whole)
+            if not _tells(block):
+                continue
+            seen = True
+            found = coarser.read(region)
+            fitting = [
+                r for r in candidates if _fits(r, finer, coarser, region, whole, block, found)
+            ]
+            if not fitting:
+                return Detected(
+                    standard,
+                    "default",
+                    f"{standard.text}; no known rule fits level {coarser.name!r}, so parts made "
+                    "now will differ from the rest of it",
+                )
+            candidates = fitting
+        if len(candidates) == 1:
+            break
+    rule = candidates[0]
+    if not seen:
+        return Detected(rule, "default", f"{rule.text}; the image is even, so it does not say")
+    return Detected(rule, "data", f"{rule.text}; found in the data")
+
+
+def _tells(block: np.ndarray) -> bool:
+    return block.size > 0 and bool((block != block.flat[0]).any())
+
+
+def _span(
+    rules: Sequence[_Rule], finer: StoredLevel, coarser: StoredLevel, region: Region
+) -> Region:
+    boxes = [rule.support(finer.shape, coarser.shape, region) for rule in rules]
+    return Region(
+        tuple(min(b.start[i] for b in boxes) for i in range(len(region.start))),
+        tuple(max(b.stop[i] for b in boxes) for i in range(len(region.start))),
+    )
+
+
+def _fits(
+    rule: _Rule,
+    finer: StoredLevel,
+    coarser: StoredLevel,
+    region: Region,
+    whole: Region,
+    block: np.ndarray,
+    found: np.ndarray,
+) -> bool:
+    box = rule.support(finer.shape, coarser.shape, region)
+    part = tuple(
+        slice(a - o, b - o) for a, b, o in zip(box.start, box.stop, whole.start, strict=True)
+    )
+    made = rule.reduce(block[part], finer.shape, coarser.shape, region)
+    return _equal(made, found)
+
+
+def _equal(made: np.ndarray, found: np.ndarray) -> bool:
+    if made.dtype.kind != "f":
+        return bool(np.array_equal(made, found))
+    finite = np.isfinite(found)
+    largest = float(np.abs(found[finite]).max(initial=0.0))
+    return bool(np.allclose(made, found, rtol=0, atol=_NEAR * largest, equal_nan=True))
+
+
+def _probes(shape: Sequence[int], near: Region | None, fine: Sequence[int]) -> Iterator[Region]:
+    """Yield boxes of a level: around a region, then spread, the same ones every time."""
+    edge = [min(_EDGE, n) for n in shape]
+    if near is not None:
+        centre = [
+            (a + b) / 2 * n / m
+            for a, b, n, m in zip(near.start, near.stop, shape, fine, strict=True)
+        ]
+        yield _box(centre, edge, shape)
+    yield _box([n / 2 for n in shape], edge, shape)
+    rng = np.random.default_rng(0)
+    for _ in range(_PROBES):
+        yield _box([rng.random() * n for n in shape], edge, shape)
+
+
+def _box(centre: Sequence[float], edge: Sequence[int], shape: Sequence[int]) -> Region:
+    start = [
+        max(0, min(int(c - e / 2), n - e)) for c, e, n in zip(centre, edge, shape, strict=True)
+    ]
+    return Region(tuple(start), tuple(a + e for a, e in zip(start, edge, strict=True)))
+
+
+def check_levels(pyramid: Pyramid, rule: Rule, *, full: bool = False) -> list[str]:
+    """Return what is wrong: one line for each level that does not follow from the finer one.
+
+    Parameters
+    ----------
+    pyramid
+        The pyramid.
+    rule
+        How it was made.
+    full
+        Compare every sample instead of some boxes.
+    """
+    lines = []
+    for finer, coarser in zip(pyramid.levels, pyramid.levels[1:], strict=False):
+        whole = Region.whole(coarser.shape)
+        probes = coarser.units(whole) if full else _probes(coarser.shape, None, finer.shape)
+        wrong, seen, where = 0, 0, None
+        for region in probes:
+            box = rule.support(finer.shape, coarser.shape, region)
+            made = rule.reduce(finer.read(box), finer.shape, coarser.shape, region)
+            found = coarser.read(region)
+            seen += found.size
+            if not _equal(made, found):
+                wrong += int((made != found).sum())
+                where = where or region
+        if where is not None:
+            lines.append(
+                f"level {coarser.name!r} does not follow from {finer.name!r} ({rule.text}): "
+                f"{wrong} of {seen} samples looked at differ, the first in "
+                f"{where.start} to {where.stop}"
+            )
+    return lines

@@ -1,0 +1,249 @@
+"""Where a store keeps its bytes: keys in a folder, or in object storage through fsspec.
+
+The few things a journal needs: bytes appear whole under a key, one of two creators wins, and a key
+is moved without its bytes passing through here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Protocol
+
+from fijibridge.errors import SettingsError
+
+__all__ = ["Keys", "LocalKeys", "ObjectKeys"]
+
+
+class Keys(Protocol):
+    """The keys of a store."""
+
+    def get(self, key: str) -> bytes | None:
+        """Return the bytes of a key, None when there is none."""
+        ...
+
+    def put(self, key: str, data: bytes) -> None:
+        """Store bytes, whole and for good."""
+        ...
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Store bytes unless the key is there; of several creators one gets True."""
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Return whether there is such a key."""
+        ...
+
+    def keep(self, key: str, other: str) -> None:
+        """Let the bytes of `key` be found under `other` too."""
+        ...
+
+    def replace(self, key: str, other: str) -> None:
+        """Let `other` hold the bytes of `key`; a reader sees the old or the new ones."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove a key; nothing happens when there is none."""
+        ...
+
+    def folders(self, prefix: str) -> list[str]:
+        """Return the names one step below a prefix that have keys below them."""
+        ...
+
+    def clear(self, prefix: str) -> None:
+        """Remove all keys below a prefix."""
+        ...
+
+    def size(self, prefix: str) -> int:
+        """Return the bytes of all keys below a prefix."""
+        ...
+
+    def settle(self, prefix: str) -> None:
+        """Return when everything below a prefix would survive a power cut."""
+        ...
+
+
+def _sync(path: Path) -> None:
+    with contextlib.suppress(OSError):  # some systems open no folders
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+class LocalKeys:
+    """A folder; keys are paths below it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def __str__(self) -> str:
+        return str(self.root)
+
+    def _path(self, key: str) -> Path:
+        return self.root.joinpath(*key.split("/"))
+
+    def get(self, key: str) -> bytes | None:
+        try:
+            return self._path(key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def put(self, key: str, data: bytes) -> None:
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+
+    def create(self, key: str, data: bytes) -> bool:
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except FileExistsError:
+            return False
+        return True
+
+    def exists(self, key: str) -> bool:
+        return self._path(key).is_file()
+
+    def keep(self, key: str, other: str) -> None:
+        source, target = self._path(key), self._path(other)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".{target.name}.part")
+        part.unlink(missing_ok=True)
+        try:
+            os.link(source, part)
+        except OSError:  # a file system without links
+            shutil.copy2(source, part)
+        part.replace(target)
+
+    def replace(self, key: str, other: str) -> None:
+        target = self._path(other)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._path(key).replace(target)
+
+    def delete(self, key: str) -> None:
+        self._path(key).unlink(missing_ok=True)
+
+    def folders(self, prefix: str) -> list[str]:
+        try:
+            with os.scandir(self._path(prefix)) as found:
+                return sorted(entry.name for entry in found if entry.is_dir())
+        except FileNotFoundError:
+            return []
+
+    def clear(self, prefix: str) -> None:
+        path = self._path(prefix)
+        if path.exists():
+            shutil.rmtree(path)
+
+    def size(self, prefix: str) -> int:
+        walk = os.walk(self._path(prefix))
+        return sum((Path(folder) / n).stat().st_size for folder, _, names in walk for n in names)
+
+    def settle(self, prefix: str) -> None:
+        for folder, _, _ in os.walk(self._path(prefix)):
+            _sync(Path(folder))
+        _sync(self._path(prefix).parent)
+
+
+class ObjectKeys:
+    """A prefix of an fsspec file system: S3 and the like. There is no renaming; keys are copied.
+
+    Parameters
+    ----------
+    system
+        The fsspec file system.
+    root
+        The prefix, without its protocol: ``bucket/a.zarr``.
+    """
+
+    def __init__(self, system: Any, root: str) -> None:
+        self._system = system
+        self._root = root.rstrip("/")
+        system.invalidate_cache()
+
+    def __str__(self) -> str:
+        protocol = self._system.protocol
+        return f"{protocol if isinstance(protocol, str) else protocol[0]}://{self._root}"
+
+    def _path(self, key: str) -> str:
+        return f"{self._root}/{key}".rstrip("/")
+
+    def get(self, key: str) -> bytes | None:
+        try:
+            return bytes(self._system.cat_file(self._path(key)))
+        except FileNotFoundError:
+            return None
+
+    def put(self, key: str, data: bytes) -> None:
+        self._system.pipe_file(self._path(key), data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        try:
+            self._system.pipe_file(self._path(key), data, mode="create")
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if any(word in str(error) for word in ("PreconditionFailed", "At least one of the")):
+                return False
+            raise
+        return True
+
+    def exists(self, key: str) -> bool:
+        self._system.invalidate_cache()
+        return bool(self._system.isfile(self._path(key)))
+
+    def keep(self, key: str, other: str) -> None:
+        self._system.cp_file(self._path(key), self._path(other))
+
+    def replace(self, key: str, other: str) -> None:
+        self._system.cp_file(self._path(key), self._path(other))
+
+    def delete(self, key: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._system.rm_file(self._path(key))
+
+    def folders(self, prefix: str) -> list[str]:
+        self._system.invalidate_cache()
+        try:
+            found = self._system.ls(self._path(prefix), detail=True)
+        except FileNotFoundError:
+            return []
+        return sorted(
+            str(one["name"]).rstrip("/").rpartition("/")[2]
+            for one in found
+            if one["type"] == "directory"
+        )
+
+    def clear(self, prefix: str) -> None:
+        self._system.invalidate_cache()
+        with contextlib.suppress(FileNotFoundError):
+            self._system.rm(self._path(prefix), recursive=True)
+        self._system.invalidate_cache()
+
+    def size(self, prefix: str) -> int:
+        self._system.invalidate_cache()
+        return int(self._system.du(self._path(prefix)))
+
+    def settle(self, prefix: str) -> None:
+        """Nothing to do: an object that was put is there."""
+
+
+def not_writable(where: str, error: OSError) -> SettingsError:
+    """Return what people read when a store takes no bytes."""
+    return SettingsError(
+        f"The store {where!r} could not be written: {error.strerror or error}.",
+        "Nothing of it was changed. Free room, or ask who owns it.",
+    )

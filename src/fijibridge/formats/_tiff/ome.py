@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FormatError, SettingsError
@@ -154,4 +155,7 @@ def ome_metadata(spec: ImageSpec, planes: int, letters: str) -> dict[str, Any]:
         found["Plane"] = plane
     if spec.extra.channel_names and not letters.endswith("S"):
         found["Channel"] = {"Name": list(spec.extra.channel_names)}
+    # by what is said, not by the clock: the same image makes the same file
+    said = repr((found, spec.shape, str(spec.dtype)))
+    found["UUID"] = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, said)}"
     return found

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from fijibridge.errors import FijiBridgeError, MissingDependencyError, SettingsError
 from fijibridge.export.delete import remove_path
 from fijibridge.export.execute import Done, block_shape, blocks
-from fijibridge.export.sources import open_source
+from fijibridge.export.sources import Computed, open_source
 from fijibridge.export.steps import Tally, apply_all, pull_all
 from fijibridge.export.together import OutputFile, output_files
 from fijibridge.formats import check_target
@@ -156,8 +156,10 @@ def execute_on(
     return Done(files=plan.files, nbytes=plan.nbytes, saturated=tally.saturated, nans=tally.nans)
 
 
-def _shared(value: Any) -> str | None:
-    """Return the path that workers open, None when they cannot."""
+def _shared(value: Any) -> str | Computed | None:
+    """Return what workers open, None when they cannot."""
+    if isinstance(value, Computed):
+        return value if isinstance(value, os.PathLike) else None
     if not isinstance(value, (str, os.PathLike)):
         return None
     text = os.fspath(value).removeprefix("file://")
@@ -183,7 +185,7 @@ def _parts(plan: ExportPlan, files: Sequence[OutputFile], source: ImageSource) -
 def _gather(
     client: Any,
     plan: ExportPlan,
-    path: str | None,
+    path: str | Computed | None,
     source: ImageSource,
     files: Sequence[OutputFile],
     tally: Tally,
@@ -280,7 +282,7 @@ def _result(future: Any) -> Any:
 
 def _make(
     given: np.ndarray | None,
-    path: str | None,
+    path: str | Computed | None,
     settings: ExportSettings,
     steps: Sequence[Step],
     box: Region,
@@ -299,8 +301,15 @@ def _make(
     data = given
     if data is None:
         assert path is not None  # noqa: S101  # one of the two is given
-        asked = settings.input_axes, settings.stack_along, settings.role, settings.compat
-        data = _source(path, *asked).read(box)
+        source = _source(
+            path,
+            settings.input_axes,
+            settings.stack_along,
+            settings.role,
+            settings.compat,
+            settings.export_source,
+        )
+        data = source.read(box)
     block = apply_all(steps, data, tally)
     counts = tally.saturated, tally.nans
     if writer is None:
@@ -309,9 +318,13 @@ def _make(
 
 
 @functools.lru_cache(maxsize=8)
-def _source(path: str, axes: str | None, along: str, role: Any, compat: Any) -> ImageSource:
+def _source(
+    path: str | Computed, axes: str | None, along: str, role: Any, compat: Any, result: str
+) -> ImageSource:
     """Return an open input; a worker opens it once."""
     from fijibridge.export.settings import ExportSettings
 
-    settings = ExportSettings(input_axes=axes, stack_along=along, role=role, compat=compat)
+    settings = ExportSettings(
+        input_axes=axes, stack_along=along, role=role, compat=compat, export_source=result
+    )
     return open_source(path, settings)

@@ -1,21 +1,33 @@
 """Do what a plan says: block by block, in bounded memory, from several threads.
 
-Blocks are whole chunks of the sink, as many as the memory allows. Each is pulled through the
-steps, read, computed and written by one thread; no result depends on their order or number. Ctrl-C
-or an error stops all of them and aborts the sink: nothing half-written is left.
+Each block (see `grid`) is pulled through the steps, read, computed and written by one thread; no
+result depends on their order or number. Where nothing is changed and source and sink store chunks
+alike, they are not unpacked at all. Ctrl-C or an error stops all threads and aborts the sink:
+nothing half-written is left.
 """
 
 from __future__ import annotations
 
-import itertools
+import inspect
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fijibridge.export.steps import Tally, apply_all, pull_all
+import numpy as np
+
+from fijibridge.export.grid import block_shape, blocks, grid_for, work_shape
+from fijibridge.export.steps import (
+    Rename,
+    Subregion,
+    Tally,
+    Transpose,
+    apply_all,
+    describe_all,
+    pull_all,
+)
 from fijibridge.formats import Location
 from fijibridge.model import Region
 
@@ -26,11 +38,7 @@ if TYPE_CHECKING:
     from fijibridge.export.steps import Step
     from fijibridge.model import ImageSink, ImageSource
 
-__all__ = ["Done", "block_shape", "blocks", "copy_blocks", "execute"]
-
-#: Values in flight while float64 work is done: read, float64 twice, written.
-_COPIES = 24
-_LARGEST = 1 << 25  # samples; larger blocks are no faster
+__all__ = ["Done", "block_shape", "blocks", "copy_blocks", "execute", "work_shape"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,63 +59,6 @@ class Done:
     nbytes: int
     saturated: int = 0
     nans: int = 0
-
-
-def block_shape(
-    shape: Sequence[int], chunks: Sequence[int], source: Sequence[int], samples: int
-) -> tuple[int, ...]:
-    """Return the shape of blocks: whole chunks, first as large as the source's, then larger.
-
-    Parameters
-    ----------
-    shape
-        Of the image that is written.
-    chunks
-        Of the sink, in the same axes.
-    source
-        Chunks of the source in the same axes, 1 where unknown.
-    samples
-        How many samples a block may have; one chunk is the least.
-
-    Examples
-    --------
-    >>> block_shape((10, 64, 64), (1, 32, 32), (5, 16, 64), 20_000)
-    (5, 32, 64)
-    """
-    block = [max(1, min(c, n)) for c, n in zip(chunks, shape, strict=True)]
-    for goal in (source, shape):
-        for i in reversed(range(len(block))):
-            wanted = min(goal[i], shape[i])
-            room = samples // max(1, prod(block)) * block[i]
-            if wanted <= block[i] or room < 2 * block[i]:
-                continue
-            size = min(-(-wanted // block[i]) * block[i], room // block[i] * block[i])
-            block[i] = min(size, shape[i]) if size < shape[i] else shape[i]
-    return tuple(block)
-
-
-def blocks(shape: Sequence[int], block: Sequence[int]) -> Iterator[Region]:
-    """Yield regions that cover an image, C order."""
-    ranges = [range(0, n, b) for n, b in zip(shape, block, strict=True)]
-    for start in itertools.product(*ranges):
-        stop = tuple(min(a + b, n) for a, b, n in zip(start, block, shape, strict=True))
-        yield Region(start, stop)
-
-
-def _source_chunks(source: ImageSource, keys: str) -> tuple[int, ...]:
-    chunks = tuple(getattr(source, "chunks", ())) or tuple(1 for _ in source.spec.shape)
-    by_key = dict(zip(source.spec.axes.keys, chunks, strict=True))
-    return tuple(by_key.get(key, 1) for key in keys)
-
-
-def _thin(shape: Sequence[int], keys: str, samples: int) -> tuple[int, ...]:
-    """Return blocks for a sink that has no chunks: whole planes, or rows of them."""
-    block = [1] * len(shape)
-    for i in reversed(range(len(shape))):
-        block[i] = max(1, min(shape[i], samples // max(1, prod(block))))
-        if block[i] < shape[i] or keys[i] not in "yxc":
-            break
-    return tuple(block)
 
 
 def copy_blocks(
@@ -139,36 +90,92 @@ def copy_blocks(
     progress
         Called with the bytes of each block that was written.
     """
-    samples = max(1, min(_LARGEST, memory // (_COPIES * jobs)))
-    chunks = getattr(sink, "chunks", None) or _thin(shape, keys, samples)
-    block = block_shape(shape, chunks, _source_chunks(source, keys), samples)
-    todo = blocks(shape, block)
+    chunks = _packed_chunks(source, steps, sink, shape)
+    if chunks:
+        _copy_packed(source, sink, blocks(shape, chunks), progress)
+        return
+    dtype = describe_all(steps, source.spec).dtype
+    grid = grid_for(source, steps, sink, shape, keys, dtype=dtype, jobs=jobs, memory=memory)
+    deep = bool(getattr(sink, "depth_first", False))
+    todo = blocks(shape, grid.block, grid.first, depth_first=deep)
+    expect = getattr(sink, "expect", None)
+    if expect is not None:
+        expect(blocks(shape, grid.block, grid.first, depth_first=deep))
     lock, stop = threading.Lock(), threading.Event()
 
     def work() -> None:
+        reader = _Reader(source)
         while not stop.is_set():
             with lock:
                 region = next(todo, None)
             if region is None:
                 return
             try:
-                data = apply_all(steps, source.read(pull_all(steps, region)), tally)
+                data = apply_all(steps, reader.read(pull_all(steps, region)), tally)
                 sink.write(region, data)
                 progress(data.nbytes)
             except BaseException:
                 stop.set()
                 raise
 
-    if jobs == 1:
+    if grid.jobs == 1:
         work()
         return
-    with ThreadPoolExecutor(jobs) as pool:
-        running = [pool.submit(work) for _ in range(jobs)]
+    with ThreadPoolExecutor(grid.jobs) as pool:
+        running = [pool.submit(work) for _ in range(grid.jobs)]
         try:
             for one in running:
                 one.result()
         finally:
             stop.set()
+
+
+class _Reader:
+    """Reads blocks into the same memory again and again: fresh pages can cost more than reading."""
+
+    def __init__(self, source: ImageSource) -> None:
+        self._source: Any = source
+        self._takes = "out" in inspect.signature(source.read).parameters
+        self._memory = np.empty(0, source.spec.dtype)
+
+    def read(self, box: Region) -> np.ndarray:
+        """Return the pixels of a box; they are overwritten by the next call."""
+        if not self._takes:
+            return np.asarray(self._source.read(box))
+        size = prod(box.shape)
+        if self._memory.size < size:
+            self._memory = np.empty(size, self._memory.dtype)
+        return np.asarray(self._source.read(box, self._memory[:size].reshape(box.shape)))
+
+
+def _packed_chunks(
+    source: ImageSource, steps: Sequence[Step], sink: ImageSink, shape: Sequence[int]
+) -> tuple[int, ...]:
+    """Return the shape of chunks that can be copied as they are stored; () when they cannot."""
+    packing = getattr(source, "packing", None)
+    if packing is None or packing != getattr(sink, "packing", None):
+        return ()
+    whole = Region.whole(shape)
+    unmoved = source.spec.shape == tuple(shape) and all(
+        isinstance(step, Rename)
+        or (isinstance(step, Subregion) and step.region == whole)
+        or (isinstance(step, Transpose) and step.before == step.after)
+        for step in steps
+    )
+    return tuple(packing.chunks) if unmoved else ()
+
+
+def _copy_packed(
+    source: Any, sink: Any, regions: Iterator[Region], progress: Callable[[int], None]
+) -> None:
+    """Copy chunks as they are stored; one that is not stored is 0 or has filters of its own."""
+    for region in regions:
+        data = source.packed(region.start)
+        if data is None:
+            sink.write(region, source.read(region))
+        else:
+            sink.put_packed(region.start, data)
+        progress(prod(region.shape) * source.spec.dtype.itemsize)
 
 
 def execute(

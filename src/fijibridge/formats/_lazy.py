@@ -98,7 +98,7 @@ class LazySource:
         return None if self._spec.dtype.str != getattr(found, "dtype", None) else found
 
     def packed(self, low: tuple[int, ...]) -> bytes | None:
-        """Return a chunk as it is stored (see `packing`); None when it is not stored.
+        """Return a chunk as it is stored (see `packing`); None when it has to be read.
 
         Parameters
         ----------

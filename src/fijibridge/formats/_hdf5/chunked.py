@@ -129,7 +129,9 @@ class ChunkedDataset:
             self._fill_in(low, inner, target)
 
     def packed(self, low: tuple[int, ...]) -> bytes | None:
-        """Return the stored bytes of the chunk that begins at `low`; None when it is not stored.
+        """Return the stored bytes of the chunk that begins at `low`.
+
+        None when it is not stored, or not as the others are.
 
         Raises
         ------
@@ -140,8 +142,8 @@ class ChunkedDataset:
         if found is None:
             return None
         mask, offset, size = found
-        if mask:
-            raise FormatError(f"The chunk at {low} of {self._what} has its own filters.")
+        if mask or (not self.packing.filters and size != self._nbytes):
+            return None
         return self._bytes(offset, size, low).tobytes()
 
     def _place(self, low: tuple[int, ...]) -> tuple[int, int, int] | None:

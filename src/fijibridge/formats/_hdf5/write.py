@@ -22,12 +22,12 @@ from fijibridge.formats._hdf5.axistags import axistags_json
 from fijibridge.formats._hdf5.chunked import packing_of
 from fijibridge.formats._hdf5.read import image_entries, open_file
 from fijibridge.formats._lazy import check_region
-from fijibridge.formats._patchwork import Patchwork
+from fijibridge.formats._patchwork import Patchwork, cells_of
 from fijibridge.formats._target import Staged, target_errors
 from fijibridge.model.units import PIXEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from fijibridge.formats._format import WriteOptions
@@ -155,6 +155,9 @@ class Hdf5Sink:
         self._file: Any = None
         self._raw: _StageFile | None = None
         self._parts: Patchwork | None = None
+        self._turns: Iterator[tuple[int, ...]] | None = None
+        self._turn: Any = None
+        self._waiting: dict[tuple[int, ...], Any] = {}
         self._before = _state(where.path)
         copy = replace = False
         if self._before is not None:
@@ -242,6 +245,30 @@ class Hdf5Sink:
         """How chunks are stored; a source's chunks that are stored so need no unpacking."""
         return self._packing
 
+    def expect(self, regions: Iterable[Region]) -> None:
+        """Say in which order blocks are cut, so that the file is the same for any threads.
+
+        Chunks are stored in the order in which one thread would complete them: with the block
+        that holds their last pixel.
+
+        Parameters
+        ----------
+        regions
+            That cover the image, each once; the block that holds the end of a chunk comes after
+            the others of it.
+        """
+        if self._parts is not None:
+            self._turns = self._places(regions)
+            self._turn = next(self._turns, None)
+
+    def _places(self, regions: Iterable[Region]) -> Iterator[tuple[int, ...]]:
+        assert self._parts is not None  # noqa: S101  # asked before
+        for region in regions:
+            for cell in cells_of(region, self._parts.chunk):
+                chunk = self._parts.cell_region(cell)
+                if all(b <= e for b, e in zip(chunk.stop, region.stop, strict=True)):
+                    yield chunk.start
+
     def put_packed(self, low: tuple[int, ...], data: bytes) -> None:
         """Take a chunk as another file stores it (see `packing`), each once.
 
@@ -268,10 +295,23 @@ class Hdf5Sink:
 
             data = isal_zlib.compress(data, level=_ISAL_LEVEL)
         with self._lock:
-            self._data.id.write_direct_chunk(region.start, data)
+            if self._turns is None or region.start == self._turn:
+                self._data.id.write_direct_chunk(region.start, data)
+                self._turn = next(self._turns, None) if self._turns is not None else None
+            else:  # without gzip it may be a view of the caller's memory
+                self._waiting[region.start] = data if self._gzip else data.tobytes()
+            while self._turn in self._waiting:
+                self._data.id.write_direct_chunk(self._turn, self._waiting.pop(self._turn))
+                self._turn = next(self._turns or iter(()), None)
+
+    def _place_rest(self) -> None:
+        for low, data in sorted(self._waiting.items()):
+            self._data.id.write_direct_chunk(low, data)
+        self._waiting.clear()
 
     def _patch(self, region: Region, part: np.ndarray) -> None:
         with self._lock:
+            self._place_rest()
             self._data[region.slices] = part
 
     @contextlib.contextmanager
@@ -294,6 +334,7 @@ class Hdf5Sink:
         with target_errors(self._stage.target), self._errors():
             if self._parts is not None:
                 self._parts.finish()
+            self._place_rest()
             self._file.close()
             self._close_raw()
         if _state(self._stage.target) != self._before:

@@ -1,0 +1,87 @@
+#@script(headless=true)
+#@ Context (required=false) context
+#@ ImagePlus (required=false, persist=false) imp
+#@ String (label="Inputs", description="images; a path may go on inside a file; a quoted pattern is one stack", required=false, persist=false, value="") inputs
+#@ String (visibility=INVISIBLE, required=false, persist=false, value="") input
+#@ String (label="Input data", description="the same as INPUT, ilastik's flag", required=false, persist=false, value="") input_data
+#@ String (label="Each", description="take every match as its own input", required=false, persist=false, value="") each
+#@ String (label="Input axes", description="axes of the input, such as zyx", required=false, persist=false, value="") input_axes
+#@ String (visibility=INVISIBLE, required=false, persist=false, value="") axes
+#@ String (label="Stack along", description="axis of the files of a pattern", required=false, persist=false, value="z") stack_along
+#@ String (label="Role", description="labels, intensity or probabilities; left out: as the file says", required=false, persist=false, choices={"", "labels", "intensity", "probabilities"}, value="") role
+#@ Boolean (label="Preconvert stacks", description="ilastik's; stacks are read as they are, in bounded memory", required=false, persist=false, value=false) preconvert_stacks
+#@ String (label="Export source", description="Input, the only source here", required=false, persist=false, value="Input") export_source
+#@ String (label="Cutout subregion", description="the part that is written, in the input's axis order, None = open end; or z=0:10,y=:100", required=false, persist=false, value="") cutout_subregion
+#@ String (label="Export dtype", description="pixel type", required=false, persist=false, value="") export_dtype
+#@ String (label="Pipeline result drange", description="the range of values that becomes export_drange", required=false, persist=false, value="") pipeline_result_drange
+#@ String (label="Export drange", description="the range of values afterwards", required=false, persist=false, value="") export_drange
+#@ String (label="Output axis order", description="axes of the output, such as tzyxc", required=false, persist=false, value="") output_axis_order
+#@ String (label="Downscale", description="how the levels of a pyramid are made; left out: linear, labels nearest", required=false, persist=false, choices={"", "linear", "mean", "nearest"}, value="") downscale
+#@ String (label="Compat", description="bit for bit what current ilastik writes, truncation, wrapping and names included", required=false, persist=false, choices={"", "ilastik"}, value="") compat
+#@ String (label="Output format", description="ilastik's name of the format; left out: as the suffix says, else compressed hdf5", required=false, persist=false, value="") output_format
+#@ String (label="Output filename format", description="name with placeholders: dataset_dir, nickname, result_type, roi, x_start, x_stop, ..., index, sli...", required=false, persist=false, value="{dataset_dir}/{nickname}_{result_type}") output_filename_format
+#@ String (label="Output internal path", description="place inside HDF5 files", required=false, persist=false, value="exported_data") output_internal_path
+#@ String (label="Recipe", description="several products of each input in one read: a TOML or JSON list of these options", required=false, persist=false, value="") recipe
+#@ String (label="Report", description="page with thumbnails, settings, times and failures", required=false, persist=false, value="") report
+#@ Boolean (label="Delete", description="delete what an export with these settings has written; lists it and asks first", required=false, persist=false, value=false) delete
+#@ Boolean (label="Yes", description="with --delete: do not ask, just list", required=false, persist=false, value=false) yes
+#@ String (label="Scheduler", description="work on the dask.distributed cluster of this scheduler", required=false, persist=false, value="") scheduler
+#@ String (label="Jobs", description="threads; 0 = one a core", required=false, persist=false, value="0") jobs
+#@ String (label="Memory", description="what blocks in flight may take, such as 1GB", required=false, persist=false, value="268435456") memory
+#@ Boolean (label="Headless", description="ilastik's; nothing here opens windows", required=false, persist=false, value=false) headless
+#@ Boolean (label="Readonly", description="ilastik's; inputs are never changed", required=false, persist=false, value=false) readonly
+#@ Boolean (label="Overwrite", description="replace existing targets", required=false, persist=false, value=false) overwrite
+#@ Boolean (label="Skip existing", description="skip targets that are complete: made with the same settings from the same source", required=false, persist=false, value=false) skip_existing
+#@ Boolean (label="Dry run", description="print the plan, write nothing", required=false, persist=false, value=false) dry_run
+#@ Boolean (label="No settings", description="leave no NAME_settings.json beside the outputs", required=false, persist=false, value=false) no_settings
+#@output Boolean ok
+#@output String message
+
+# FijiBridge Export...: any image into any format: part, pixel type, range and axes, with ilastik's flags.
+# Made by: python -m fijibridge.bridge.shims macros. Do not edit.
+
+import sys
+from ij import IJ
+
+macros = IJ.getDirectory("macros") or IJ.getDirectory("imagej") + "macros/"
+here = macros + "FijiBridge"
+if here not in sys.path:
+    sys.path.insert(0, here)
+import fijibridge_call
+
+defaults = {
+    "inputs": "",
+    "input": "",
+    "input_data": "",
+    "each": "",
+    "input_axes": "",
+    "axes": "",
+    "stack_along": "z",
+    "role": "",
+    "preconvert_stacks": "false",
+    "export_source": "Input",
+    "cutout_subregion": "",
+    "export_dtype": "",
+    "pipeline_result_drange": "",
+    "export_drange": "",
+    "output_axis_order": "",
+    "downscale": "",
+    "compat": "",
+    "output_format": "",
+    "output_filename_format": "{dataset_dir}/{nickname}_{result_type}",
+    "output_internal_path": "exported_data",
+    "recipe": "",
+    "report": "",
+    "delete": "false",
+    "yes": "false",
+    "scheduler": "",
+    "jobs": "0",
+    "memory": "268435456",
+    "headless": "false",
+    "readonly": "false",
+    "overwrite": "false",
+    "skip_existing": "false",
+    "dry_run": "false",
+    "no_settings": "false",
+}
+ok, message = fijibridge_call.run("export", defaults, globals())

@@ -168,7 +168,7 @@ def test_a_sequence_that_fails_leaves_nothing(tmp_path):
         ({"output_filename_format": "{nicname}"}, SettingsError, "Did you mean 'nickname'?"),
         ({"output_filename_format": "{x_start:q}"}, SettingsError, "cannot be filled in"),
         ({"output_filename_format": "a_{slice_index}.h5"}, SettingsError, "slice_index"),
-        ({"output_format": "n5"}, UnsupportedError, "'n5' is not written here"),
+        ({"output_format": "compresed n5"}, SettingsError, "Did you mean"),
         ({"cutout_subregion": "t=0:1"}, SettingsError, "names the axis 't'"),
         ({"cutout_subregion": "z=0:1,z=1:2"}, SettingsError, "twice"),
         ({"cutout_subregion": "[(0,0,0),(1,1,0)]"}, SettingsError, "empty along 'x'"),

@@ -267,14 +267,10 @@ def fit_steps(output: Output, spec: ImageSpec, *, exact: bool) -> list[Step]:
         if labels and spec.dtype.itemsize > 2:
             steps.append(KeepLabels(np.dtype(np.float32)))
         elif labels and spec.dtype.kind == "i":
-            steps.append(_unsigned(spec.dtype))
+            steps.append(KeepLabels(np.dtype(f"u{spec.dtype.itemsize}")))
         elif spec.dtype == np.float16:
             steps.append(Convert(np.dtype(np.float32)))
     return steps
-
-
-def _unsigned(dtype: np.dtype[Any]) -> Step:
-    return Convert(np.dtype(f"u{dtype.itemsize}"))
 
 
 def _order(output: Output, spec: ImageSpec) -> str:

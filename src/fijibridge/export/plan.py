@@ -27,6 +27,7 @@ from fijibridge.export.naming import (
 )
 from fijibridge.export.pyramid import with_levels
 from fijibridge.export.steps import Subregion, Transpose, describe_all
+from fijibridge.export.summary import plan_html, plan_json, plan_summary
 from fijibridge.export.values import value_steps, value_warnings
 from fijibridge.formats import Location, WriteOptions
 from fijibridge.model import Region
@@ -101,23 +102,14 @@ class ExportPlan:
     @property
     def summary(self) -> dict[str, Any]:
         """What a dry run prints and a report holds; JSON values."""
-        spec = self.output
-        out: dict[str, Any] = {
-            "format": self.format.name,
-            "shape": list(spec.shape),
-            "axes": spec.axes.keys,
-            "dtype": str(spec.dtype),
-            "count": len(self.files),
-            "bytes": self.nbytes,
-            "memory": self.memory,
-        }
-        if spec.extra.drange is not None:
-            out["range"] = list(spec.extra.drange)
-        if self.sequence_axis:
-            out["along"] = self.sequence_axis
-        if self.levels:
-            out["levels"] = [list(axes.shape) for axes in self.levels]
-        return out
+        return plan_summary(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of the plan as JSON values."""
+        return plan_json(self)
+
+    def _repr_html_(self) -> str:
+        return plan_html(self)
 
     @property
     def levels(self) -> tuple[Axes, ...]:

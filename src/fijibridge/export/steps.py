@@ -41,8 +41,6 @@ __all__ = [
     "pull_all",
 ]
 
-_EXACT_FLOAT32 = 1 << 24
-
 
 @dataclass(slots=True)
 class Tally:
@@ -249,7 +247,7 @@ class Convert:
 
 @dataclass(frozen=True, slots=True)
 class KeepLabels:
-    """Labels as floats: a format has no larger integers; a label that would change is an error."""
+    """Labels in another pixel type; one that would become another label is an error."""
 
     dtype: np.dtype[Any]
 
@@ -260,13 +258,26 @@ class KeepLabels:
         return region
 
     def apply(self, block: np.ndarray, _tally: Tally, /) -> np.ndarray:
-        if block.size and max(int(block.max()), -int(block.min())) > _EXACT_FLOAT32:
+        low, high = _whole_range(self.dtype)
+        least, most = (int(block.min()), int(block.max())) if block.size else (0, 0)
+        if least < low or most > high:
+            wrong = most if most > high else least
             raise SettingsError(
-                f"The labels go up to {int(block.max())}; 32-bit floats hold whole numbers up to "
-                f"{_EXACT_FLOAT32}.",
-                "Use hdf5, multipage tiff or OME-Zarr.",
+                f"The label {wrong} does not fit {self.dtype}, which holds whole numbers from "
+                f"{low} to {high}.",
+                "Choose a larger --export_dtype, or a format with larger integers: hdf5, multipage "
+                "tiff or OME-Zarr.",
             )
         return block.astype(self.dtype)
+
+
+def _whole_range(dtype: np.dtype[Any]) -> tuple[int, int]:
+    """Return the whole numbers that a type holds, each apart from its neighbours."""
+    if dtype.kind == "f":
+        most = 1 << (np.finfo(dtype).nmant + 1)
+        return -most, most
+    info = np.iinfo(dtype)
+    return int(info.min), int(info.max)
 
 
 def _numbers(values: np.ndarray) -> tuple[float, float]:

@@ -98,6 +98,8 @@ class Job:
         Needs the reports of all earlier jobs (a combined table).
     planned
         What is known before anything is read, for ``--dry-run``.
+    plan
+        The same as a Python value: the value of a dry run, which shows itself in a notebook.
     resume
         Targets that a run that died has made whole -> what does the rest; None = what it made is
         removed and all is made again.
@@ -112,6 +114,7 @@ class Job:
     replaces: bool = False
     after: bool = False
     planned: Mapping[str, Any] = field(default_factory=dict)
+    plan: Any = None
     resume: Callable[[frozenset[str]], Callable[[Mapping[str, JobReport]], JobReport]] | None = None
 
 
@@ -239,7 +242,10 @@ class Report:
         lines += [f"note: {note}" for note in self.notes]
         lines += [f"{title}: {error}" for title, error in self.failures]
         title = f"{self.verb}, planned" if self.dry_run else self.verb
-        return f"<div><b>{escape(title)}</b><pre>{escape(chr(10).join(lines))}</pre></div>"
+        text = f"<div><b>{escape(title)}</b><pre>{escape(chr(10).join(lines))}</pre></div>"
+        values = [job.value for job in self.jobs.values()] if self.dry_run else []
+        shown = [getattr(value, "_repr_html_", None) for value in values]
+        return text + "".join(show() for show in shown if show is not None)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""

@@ -303,7 +303,7 @@ def _planned(operation: Operation, plan: Plan, todo: list[Job], skipped: list[st
         lines += [f"  {what:8} {path}" for what, path in job.targets.items()]
         lines += [f"  {what:8} {value}" for what, value in job.planned.items()]
         data = {**job.planned, "sources": list(job.sources), "targets": dict(job.targets)}
-        jobs[job.title] = JobReport(line="\n".join(lines), data=data)
+        jobs[job.title] = JobReport(line="\n".join(lines), data=data, value=job.plan)
     outputs = tuple(path for job in todo for path in job.targets.values())
     return Report(
         verb=operation.name,

@@ -124,6 +124,7 @@ def _job(
         record=_record_name(plans[0]) if keeps_record else None,
         settings=_alone(value, first, index, recipe) if keeps_record else None,
         planned=planned,
+        plan=plans[0] if len(plans) == 1 else tuple(plans),
         resume=lambda whole: partial(_do, group, whole, value.scheduler, context.meter),
     )
 

@@ -16,15 +16,13 @@ from fijibridge.errors import BridgeError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CLASS", "class_pool", "open_door"]
+__all__ = ["CLASS", "java_class", "open_door"]
 
 #: Beside ImageJ's own: ``IJ.runPlugIn`` asks its own class loader for names that begin ``ij.``.
 CLASS = "ij.plugin.FijiBridge"
-_FIELDS = (
+_MEMBERS = (
     "public static volatile java.util.function.Function commands;",
     "public static volatile java.util.function.Function requests;",
-)
-_METHODS = (
     "public void run(String verb) { commands.apply(verb); }",
     "public static String call(String request) { return (String) requests.apply(request); }",
     'public static String status() { return System.getProperty("fijibridge.status", ""); }',
@@ -33,14 +31,8 @@ _METHODS = (
 )
 
 
-def class_pool() -> Any:
-    """Return a javassist pool that knows ImageJ's classes.
-
-    Raises
-    ------
-    BridgeError
-        When this Java has no javassist.
-    """
+@functools.cache
+def _pool() -> Any:
     try:
         pool = jimport("javassist.ClassPool")(True)
     except TypeError:  # JPype's word for a class that is not on the class path
@@ -53,26 +45,45 @@ def class_pool() -> Any:
     return pool
 
 
+def java_class(name: str, base: str, *members: str) -> Any:
+    """Make a Java class in memory.
+
+    Parameters
+    ----------
+    name
+        Its full name, in the package of `base`.
+    base
+        Class it extends, or interface it implements.
+    *members
+        Fields, constructors and methods, as they stand in Java 1.4 text; a constructor begins
+        ``public NAME(``, a field ends with ``;``.
+
+    Raises
+    ------
+    BridgeError
+        When this Java has no javassist.
+    """
+    pool, parent = _pool(), jimport(base).class_
+    made = pool.makeClass(name)
+    (made.addInterface if parent.isInterface() else made.setSuperclass)(pool.get(base))
+    short = name.rpartition(".")[2]
+    for text in members:
+        if text.startswith(f"public {short}("):
+            made.addConstructor(jimport("javassist.CtNewConstructor").make(text, made))
+        elif text.endswith(";"):
+            made.addField(jimport("javassist.CtField").make(text, made))
+        else:
+            made.addMethod(jimport("javassist.CtNewMethod").make(text, made))
+    if str(jimport("java.lang.System").getProperty("java.version")).startswith("1."):
+        made.toClass(parent.getClassLoader(), parent.getProtectionDomain())
+    else:
+        made.toClass(parent)  # Java 9 and newer let a class in through a neighbour
+    return jimport(name)
+
+
 @functools.cache
 def _door_class() -> Any:
-    pool = class_pool()
-    made = pool.makeClass(CLASS)
-    made.addInterface(pool.get("ij.plugin.PlugIn"))
-    fields, methods = jimport("javassist.CtField"), jimport("javassist.CtNewMethod")
-    for source in _FIELDS:
-        made.addField(fields.make(source, made))
-    for source in _METHODS:
-        made.addMethod(methods.make(source, made))
-    plugin = jimport("ij.plugin.PlugIn").class_
-    if int(jimport("java.lang.Class").class_.getModifiers()) and _old_java():
-        made.toClass(plugin.getClassLoader(), plugin.getProtectionDomain())
-    else:
-        made.toClass(plugin)
-    return jimport(CLASS)
-
-
-def _old_java() -> bool:
-    return str(jimport("java.lang.System").getProperty("java.version")).startswith("1.")
+    return java_class(CLASS, "ij.plugin.PlugIn", *_MEMBERS)
 
 
 def open_door(command: Callable[[str], None], request: Callable[[str], str]) -> None:

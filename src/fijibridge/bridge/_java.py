@@ -20,6 +20,7 @@ IMAGEJ_VERSION = "1.54p"
 ENDPOINTS = (
     f"net.imagej:ij:{IMAGEJ_VERSION}",
     "net.imagej:ij1-patcher:2.0.0",
+    "org.scijava:scijava-common:2.100.1",
     "org.python:jython-slim:2.7.4",
 )
 _MIN_JAVA = 8

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,11 +25,9 @@ from fijibridge.ops._operation import error_json
 from fijibridge.ops._settings import parse_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from fijibridge.ops import Operation, Report
 
-__all__ = ["MENU", "Outcome", "commands", "register_commands", "run_command"]
+__all__ = ["MENU", "Outcome", "commands", "register_commands", "run_command", "run_guarded"]
 
 MENU = "Plugins>FijiBridge"
 _PROPERTY = "fijibridge."
@@ -93,19 +92,30 @@ def _from_table(verb: str) -> None:
     """Do a command of the table, in the thread that ImageJ runs it in; never raises."""
     options = jimport("ij.Macro").getOptions()
     in_macro = options is not None or bool(jimport("ij.IJ").isMacro())
+    outcome = run_guarded(verb, None if options is None else str(options))
+    _answer(verb, outcome, in_macro=in_macro)
+
+
+def run_guarded(verb: str, given: Mapping[str, Any] | str | None) -> Outcome:
+    """Do a verb and answer bugs too: Java would print them and go on.
+
+    Parameters
+    ----------
+    verb
+        ``particles``, …
+    given
+        Settings, ImageJ's macro options, or None: its dialog is asked.
+    """
     try:
         found = operation(verb)
-        values = _values(found, None if options is None else str(options))
-        outcome = (
-            Outcome(status="cancelled", message=f"{found.menu} was cancelled.")
-            if values is None
-            else run_command(verb, values)
-        )
+        values = given if isinstance(given, Mapping) else _values(found, given)
+        if values is None:
+            return Outcome(status="cancelled", message=f"{found.menu} was cancelled.")
+        return run_command(verb, values)
     except FijiBridgeError as error:
-        outcome = _refused(error)
+        return _refused(error)
     except Exception as error:  # noqa: BLE001  # Java would print it and go on
-        outcome = _bug(error)
-    _answer(verb, outcome, in_macro=in_macro)
+        return _bug(error)
 
 
 def _values(found: Operation, options: str | None) -> dict[str, Any] | None:

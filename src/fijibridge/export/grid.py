@@ -169,14 +169,15 @@ def grid_for(
     """
     chunks, offset = _source_chunks(source, steps, shape, keys)
     read, written = source.spec.dtype.itemsize, dtype.itemsize
-    weight = read + written + (_FLOATS if any(map(_computes, steps)) else written)
+    weight = read + (_FLOATS if any(map(_computes, steps)) else 0) + written
     theirs = getattr(sink, "chunks", None)
     costly = getattr(source, "costly", False) and prod(chunks) > 1
     unit = chunks if costly or theirs is None else tuple(theirs)
     least = prod(min(c, n) for c, n in zip(unit, shape, strict=True)) * weight
     jobs = max(1, min(jobs, memory // max(1, least)))
     samples = max(1, min(memory // (weight * _SHARES), _LARGEST // max(read, written)))
-    if not costly and theirs is None:
+    rows = (*unit[:-1], shape[-1])  # a file without chunks takes whole rows much faster
+    if not costly and theirs is None and prod(rows) > samples:
         return Grid(block=_thin(shape, keys, samples), first=(0,) * len(shape), jobs=jobs)
     goal = tuple(theirs) if costly and theirs is not None else chunks
     if getattr(sink, "depth_first", False):  # as many along each axis: few chunks are cut

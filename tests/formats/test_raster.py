@@ -262,3 +262,20 @@ def test_large_pngs_are_read(tmp_path, monkeypatch):
         data = np.arange(30 * 40, dtype=dtype).reshape(30, 40)
         formats.write_image(Image.from_array(data, "yx"), tmp_path / f"{dtype}.png")
         np.testing.assert_array_equal(formats.read_image(tmp_path / f"{dtype}.png").data, data)
+
+
+@pytest.mark.parametrize("suffix", [".pgm", ".ppm", ".pnm"])
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_pnm_of_both_depths_and_colours(tmp_path, suffix, shape, dtype):
+    from PIL import Image as Pillow
+
+    data = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype)
+    path = tmp_path / f"a{suffix}"
+    formats.write_image(Image.from_array(data, "yxc"[: len(shape)]), path)
+    found = formats.read_image(path)
+    assert (found.dtype, found.shape) == (data.dtype, shape)
+    np.testing.assert_array_equal(found.data, data)
+    if dtype == "uint8":
+        with Pillow.open(path) as other:
+            np.testing.assert_array_equal(np.asarray(other), data)

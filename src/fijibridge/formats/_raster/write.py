@@ -170,6 +170,8 @@ class PictureSink:
             from imagecodecs import png_encode
 
             return bytes(png_encode(data))
+        if kind is PNM and self._staged.target.suffix.lower() != ".pbm":
+            return _pnm(data)
         import imageio.v3 as iio
 
         options: dict[str, Any] = {"quality": 95} if kind is JPEG else {}
@@ -198,6 +200,13 @@ class PictureSink:
 
     def abort(self) -> None:
         self._staged.abort()
+
+
+def _pnm(data: np.ndarray) -> bytes:
+    """Encode a plane as binary PGM, or colours as PPM; 16 bits are big endian."""
+    height, width = data.shape[:2]
+    head = f"P{5 if data.ndim == 2 else 6}\n{width} {height}\n{np.iinfo(data.dtype).max}\n"
+    return head.encode() + data.astype(data.dtype.newbyteorder(">")).tobytes()
 
 
 def _pbm(data: np.ndarray) -> bytes:

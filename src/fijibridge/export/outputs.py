@@ -227,15 +227,18 @@ def output_for_role(output: Output, spec: ImageSpec) -> Output:
 def stored_dtype(output: Output, spec: ImageSpec) -> np.dtype[Any]:
     """Return the pixel type that is found in the file.
 
-    Labels become the smallest integers of a picture or of DICOM that hold all values of their
-    type, or else its largest ones; a label beyond them is an error when it comes.
+    Labels have no sign in a TIFF. In a picture and in DICOM they become the smallest integers that
+    hold all values of their type, or else the largest ones; a label beyond them is an error when
+    it comes.
     """
+    if spec.role != "labels" or spec.dtype.kind not in "iu":
+        return spec.dtype
+    if output.shelf in ("ome-tiff", "plain tiff"):
+        return np.dtype(f"u{min(4, spec.dtype.itemsize)}")
     shelf = shelf_format(output)
-    narrow = output.kind == "plane" or output.shelf.startswith("dicom")
-    labels = spec.role == "labels" and spec.dtype.kind in "iu"
     held = sorted((np.iinfo(d).max, d) for d in shelf.dtypes if np.dtype(d).kind in "iu")
-    plain = output.shelf == "plain tiff" or spec.dtype.name in shelf.dtypes
-    if not (labels and narrow and held) or plain:
+    narrow = output.kind == "plane" or output.shelf.startswith("dicom")
+    if not (narrow and held) or spec.dtype.name in shelf.dtypes:
         return spec.dtype
     top = np.iinfo(spec.dtype).max
     return np.dtype(next((d for most, d in held if most >= top), held[-1][1]))

@@ -1,0 +1,388 @@
+"""``ilastik --project=P.ilp INPUT…``: ilastik's headless command line, run natively.
+
+Decisions where ilastik is silent: unknown flags, and those of another workflow, are errors; axes of
+files that say theirs are kept (ilastik forces those of the last training image, as ``compat``
+does); names and colours of the labels travel with the results; Labels of an image that is none of
+the project's own are an error (ilastik writes zeros).
+"""
+
+from __future__ import annotations
+
+import configparser
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fijibridge.errors import FormatError, SettingsError
+from fijibridge.export.settings import Cutout, parse_axis_order
+from fijibridge.ops._export_words import ExportVerbSettings, engine_settings
+from fijibridge.ops._inputs import each_path
+from fijibridge.ops._kinds import FLAG, PATH, PATHS, TEXT, Kind
+from fijibridge.ops._operation import Operation, Plan
+from fijibridge.ops._settings import setting, settings
+from fijibridge.ops.project import FILTERS, ProjectImage, ProjectInput, load_project
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fijibridge.model.project import Project
+    from fijibridge.ops._operation import Context, Job, Report
+
+__all__ = ["OPERATION", "IlastikSettings"]
+
+_WHAT = "the project"
+_READ = "how the input is read"
+_WORK = "how the work is done"
+_OTHER = "of other workflows; refused for projects that have no use for them"
+_NAME = "{dataset_dir}/{nickname}_{result_type}"
+_INNER = "exported_data"
+_MEMORY = 1 << 28
+#: Flag -> the workflow whose projects have it.
+_FOREIGN = {
+    "segmentation_image": "Object Classification",
+    "prediction_maps": "Object Classification",
+    "probabilities": "Multicut and Boundary-based Segmentation",
+    "probabilitie_maps": "Carving and Multicut",
+    "binary_image": "Object Classification and Tracking",
+    "table_filename": "Object Classification",
+    "table_only": "Object Classification",
+    "export_plugin": "Tracking",
+    "big_data_viewer_xml_file": "Tracking",
+    "csv_export_file": "Cell Density Counting",
+}
+
+
+def _axes_list(value: Any, name: str) -> str:
+    parts = value.split(",") if isinstance(value, str) else [value]
+    return ",".join(parse_axis_order(part, name) for part in parts)
+
+
+AXES = Kind(metavar="LETTERS", parse=_axes_list)
+
+
+@settings
+class IlastikSettings(ExportVerbSettings):
+    """Settings of ``ilastik``: those of ``export``, and what a project needs."""
+
+    project: str = setting(
+        kind=PATH, metavar="P.ilp", group=_WHAT, help="the trained project, an .ilp file"
+    )
+    raw_data: tuple[str, ...] = setting(
+        (), kind=PATHS, metavar="INPUT", group=_READ, help="the same as INPUT, ilastik's flag"
+    )
+    prediction_mask: tuple[str, ...] = setting(
+        (),
+        kind=PATHS,
+        metavar="FILE",
+        group=_READ,
+        help="one an input: probabilities are 0 where it is 0",
+    )
+    input_axes: str | None = setting(
+        None,
+        kind=AXES,
+        group=_READ,
+        aliases=("axes",),
+        help="axes of the input, such as zyxc; with a mask two, parted by a comma",
+    )
+    ignore_training_axistags: bool = setting(
+        default=False,
+        kind=FLAG,
+        group=_READ,
+        help="never take the training image's axes for those of an input",
+    )
+    export_source: str = setting(
+        "",
+        kind=TEXT,
+        metavar="NAME",
+        group=_WHAT,
+        help="Probabilities (the default), Simple Segmentation, Uncertainty, Features, Labels; of "
+        "Autocontext with ' Stage 1' or ' Stage 2', or Probabilities All Stages",
+    )
+    filters: str = setting(
+        "fastfilters",
+        kind=TEXT,
+        choices=FILTERS,
+        metavar="fastfilters|vigra",
+        group=_WHAT,
+        help="vigra for projects of an ilastik that had no fastfilters; which one fits shows where "
+        "the result on a training image agrees with what was drawn there",
+    )
+    configfile: str | None = setting(
+        None,
+        kind=PATH,
+        metavar="FILE",
+        group=_WORK,
+        help="ilastik's configuration: threads and total_ram_mb of [lazyflow]",
+    )
+    logfile: str | None = setting(
+        None, kind=PATH, metavar="FILE", group=_WORK, help="what was done is added to this file"
+    )
+    redirect_output: str | None = setting(
+        None, kind=PATH, metavar="FILE", group=_WORK, help="the same as --logfile"
+    )
+    clean_paths: bool = setting(
+        default=False, kind=FLAG, group=_WORK, help="ilastik's; nothing to clean here"
+    )
+    debug: bool = setting(
+        default=False, kind=FLAG, group=_WORK, help="ilastik's; errors are always told in full"
+    )
+    segmentation_image: tuple[str, ...] = setting(
+        (), kind=PATHS, metavar="FILE", group=_OTHER, help=_FOREIGN["segmentation_image"]
+    )
+    prediction_maps: tuple[str, ...] = setting(
+        (), kind=PATHS, metavar="FILE", group=_OTHER, help=_FOREIGN["prediction_maps"]
+    )
+    probabilities: tuple[str, ...] = setting(
+        (), kind=PATHS, metavar="FILE", group=_OTHER, help=_FOREIGN["probabilities"]
+    )
+    probabilitie_maps: tuple[str, ...] = setting(
+        (), kind=PATHS, metavar="FILE", group=_OTHER, help=_FOREIGN["probabilitie_maps"]
+    )
+    binary_image: tuple[str, ...] = setting(
+        (), kind=PATHS, metavar="FILE", group=_OTHER, help=_FOREIGN["binary_image"]
+    )
+    table_filename: str | None = setting(
+        None, kind=PATH, metavar="FILE", group=_OTHER, help=_FOREIGN["table_filename"]
+    )
+    table_only: bool = setting(default=False, kind=FLAG, group=_OTHER, help=_FOREIGN["table_only"])
+    export_plugin: str | None = setting(
+        None, kind=TEXT, metavar="NAME", group=_OTHER, help=_FOREIGN["export_plugin"]
+    )
+    big_data_viewer_xml_file: str | None = setting(
+        None, kind=PATH, metavar="FILE", group=_OTHER, help=_FOREIGN["big_data_viewer_xml_file"]
+    )
+    csv_export_file: str | None = setting(
+        None, kind=PATH, metavar="FILE", group=_OTHER, help=_FOREIGN["csv_export_file"]
+    )
+
+
+def _inputs(value: IlastikSettings) -> list[str]:
+    typed = [*value.raw_data, *value.input_data, *value.inputs]
+    found = each_path([path.removeprefix("file://") for path in typed], value.each)
+    if not found:
+        raise SettingsError(
+            "ilastik needs an INPUT.", "Type: fijibridge ilastik --project=P.ilp image.tif"
+        )
+    return found
+
+
+def _check_flags(value: IlastikSettings, project: Project) -> None:
+    for name, workflow in _FOREIGN.items():
+        if getattr(value, name):
+            raise SettingsError(
+                f"--{name} is of the workflow {workflow}; {value.project!r} is a project of "
+                f"{project.workflow}.",
+                "Leave it out; images are named plainly, or with --raw_data.",
+            )
+
+
+def _filled(value: IlastikSettings, project: Project) -> IlastikSettings:
+    """Return the settings with the project's own where the user said nothing."""
+    own = project.export
+    found: dict[str, Any] = {}
+    if not value.export_source:
+        stages = len(project.stages)
+        found["export_source"] = "Probabilities" + (f" Stage {stages}" if stages > 1 else "")
+    if value.output_format is None and value.output_filename_format == _NAME:
+        found["output_format"] = own.get("OutputFormat")
+    if value.output_filename_format == _NAME and "OutputFilenameFormat" in own:
+        name = own["OutputFilenameFormat"]
+        if not (name.startswith(("{dataset_dir}", "~")) or Path(name).is_absolute()):
+            name = str(Path(project.path).parent / name)
+        found["output_filename_format"] = name
+    if value.output_internal_path == _INNER and "OutputInternalPath" in own:
+        found["output_internal_path"] = own["OutputInternalPath"]
+    if value.export_dtype is None:
+        found["export_dtype"] = own.get("ExportDtype")
+    if value.output_axis_order is None:
+        found["output_axis_order"] = own.get("OutputAxisOrder")
+    return dataclasses.replace(value, **found, **_filled_values(value, own))
+
+
+def _filled_values(value: IlastikSettings, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the project's ranges and part, where the user said nothing."""
+    found: dict[str, Any] = {}
+    ranges = [own.get(k) for k in ("InputMin", "InputMax", "ExportMin", "ExportMax")]
+    given = value.pipeline_result_drange, value.export_drange, value.export_dtype
+    if given == (None, None, None) and None not in ranges:
+        found["pipeline_result_drange"] = ranges[0], ranges[1]
+        found["export_drange"] = ranges[2], ranges[3]
+    start, stop = own.get("RegionStart", ()), own.get("RegionStop", ())
+    if value.cutout_subregion is None and len(start) == len(stop) > 0:
+        found["cutout_subregion"] = Cutout(start=start, stop=stop)
+    return found
+
+
+def _environment(value: IlastikSettings) -> IlastikSettings:
+    """Return the settings with ilastik's threads and memory, where the user said nothing."""
+    threads = os.environ.get("LAZYFLOW_THREADS", "")
+    memory = os.environ.get("LAZYFLOW_TOTAL_RAM_MB", "")
+    if value.configfile is not None:
+        parser = configparser.ConfigParser(interpolation=None)
+        try:
+            parser.read_string(Path(value.configfile).read_text(encoding="utf-8"))
+        except (OSError, ValueError, configparser.Error) as error:
+            raise FormatError(
+                f"{value.configfile!r} is no configuration of ilastik: {error}."
+            ) from None
+        threads = threads or parser.get("lazyflow", "threads", fallback="")
+        memory = memory or parser.get("lazyflow", "total_ram_mb", fallback="")
+    found: dict[str, Any] = {}
+    if value.jobs == 0 and threads:
+        found["jobs"] = max(0, _whole(threads, "threads"))  # 0 and less: all
+    if value.memory == _MEMORY and memory and _whole(memory, "total_ram_mb") > 0:
+        found["memory"] = _whole(memory, "total_ram_mb") << 20
+    return dataclasses.replace(value, **found)
+
+
+def _whole(text: str, name: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise SettingsError(
+            f"{name} of ilastik's configuration is {text!r}; it is a whole number."
+        ) from None
+
+
+def _run(value: IlastikSettings, context: Context) -> Plan:
+    return _plan(_inputs(value), value, context)
+
+
+def _plan(values: Sequence[Any], value: IlastikSettings, context: Context) -> Plan:
+    from fijibridge.ops import export
+
+    project = load_project(value.project)
+    _check_flags(value, project)
+    value = _environment(_filled(value, project))
+    masks = _masks(value, len(values))
+    made = [_input(one, mask, value, project) for one, mask in zip(values, masks, strict=True)]
+    axes = (value.input_axes or "").split(",")[0] or None
+    value = dataclasses.replace(value, input_axes=axes, raw_data=())
+    value = _with_named_cutout(value, made)
+    plan = export.OPERATION.plan_values(made, value, context)  # type: ignore[misc]  # it has one
+    jobs = tuple(_job(job, masks[i], value) for i, job in enumerate(plan.jobs))
+    return dataclasses.replace(plan, jobs=jobs)
+
+
+def _masks(value: IlastikSettings, count: int) -> list[str]:
+    masks = list(value.prediction_mask)
+    if not masks:
+        return [""] * count
+    if len(masks) != count:
+        raise SettingsError(
+            f"There are {count} inputs and {len(masks)} prediction masks.", "Give one an input."
+        )
+    return [os.path.abspath(mask) for mask in masks]  # noqa: PTH100  # links are kept
+
+
+def _input(
+    one: Any, mask: str, value: IlastikSettings, project: Project
+) -> ProjectInput | ProjectImage:
+    if not isinstance(one, (str, os.PathLike)):
+        return ProjectImage(project=project.path, image=one, mask=mask, filters=value.filters)
+    return ProjectInput(
+        project=project.path,
+        input=os.path.abspath(os.path.expanduser(one)),  # noqa: PTH100, PTH111  # links are kept
+        mask=mask,
+        filters=value.filters,
+        own_axes=value.ignore_training_axistags,
+    )
+
+
+def _with_named_cutout(
+    value: IlastikSettings, made: Sequence[ProjectInput | ProjectImage]
+) -> IlastikSettings:
+    """Return the settings with a cut-out by letters: it is in the inputs' order, not the result's.
+
+    Raises
+    ------
+    SettingsError
+        When the inputs have several orders.
+    """
+    cutout = value.cutout_subregion
+    if cutout is None or cutout.named or value.compat:
+        return value
+    from fijibridge.errors import FijiBridgeError
+
+    orders = set()
+    asked = engine_settings(value, overwrite=False)
+    for one in made:
+        try:
+            source = one.open_raw(asked)
+        except FijiBridgeError:
+            continue  # told when it is planned
+        orders.add(source.spec.axes.keys)
+        if isinstance(one, ProjectInput):
+            source.close()
+    if not orders:
+        return value
+    if len(orders) > 1:
+        raise SettingsError(
+            f"The inputs have the axes {', '.join(sorted(orders))}; a cut-out by position is "
+            "another part of each.",
+            "Name the axes: --cutout_subregion z=0:10,y=:100",
+        )
+    keys = orders.pop()
+    keys = keys if "c" in keys else keys + "c"
+    count = len(cutout.start)
+    if count == len(keys) - 1 and keys.endswith("c"):
+        keys = keys[:-1]
+    if count != len(keys):
+        return value  # the engine says what is wrong
+    pairs = zip(cutout.start, cutout.stop, strict=True)
+    return dataclasses.replace(
+        value, cutout_subregion=Cutout(named=dict(zip(keys, pairs, strict=True)))
+    )
+
+
+def _job(job: Job, mask: str, value: IlastikSettings) -> Job:
+    sources = tuple(job.sources)
+    if sources:
+        sources = (*sources, value.project, *((mask,) if mask else ()))
+    alone = job.settings
+    if alone is not None:
+        alone = dataclasses.replace(
+            alone,
+            prediction_mask=(mask,) if mask else (),
+            project=os.path.abspath(value.project),  # noqa: PTH100  # links are kept
+            logfile=None,
+            redirect_output=None,
+            configfile=None,
+        )
+    return dataclasses.replace(job, sources=sources, settings=alone)
+
+
+def _finish(value: IlastikSettings, context: Context, report: Report) -> Report:
+    from fijibridge.ops import export
+
+    report = export.OPERATION.finish(value, context, report)  # type: ignore[misc]  # it has one
+    for path in {value.logfile, value.redirect_output} - {None}:
+        assert path is not None  # noqa: S101  # taken out above
+        lines = [*report.lines, *(f"note: {note}" for note in report.notes)]
+        lines += [f"{title}: {error}" for title, error in report.failures]
+        lines += [f"wrote {file}" for file in report.outputs]
+        with Path(path).open("a", encoding="utf-8") as log:
+            log.write("\n".join(lines) + "\n")
+    return report
+
+
+OPERATION = Operation(
+    name="ilastik",
+    menu="FijiBridge Run ilastik Project...",
+    summary="run a trained ilastik project on new images, with ilastik's flags, without ilastik",
+    settings=IlastikSettings,
+    run=_run,
+    finish=_finish,
+    opens={"inputs": ("image",)},
+    targets=("output_filename_format", "output_format", "output_internal_path"),
+    shows={"output_filename_format": "{folder}/{name}.tif"},
+    plan_values=_plan,
+    examples=(
+        "fijibridge ilastik --project=cells.ilp image.tif",
+        (
+            "fijibridge ilastik --project=cells.ilp --export_source='Simple Segmentation' "
+            "--output_format='multi-scale OME-Zarr' --each 'day*/*.h5'"
+        ),
+    ),
+)

@@ -56,6 +56,8 @@ _NAMES = {
     **dict.fromkeys(
         ("analyze_particles", "convert", "labels_to_rois", "rois_to_labels"), "ops.api"
     ),
+    "checkout": "ops.patch_checkout",
+    "checkin": "ops.patch_checkin",
     "run_verb": "ops",
     "start_fiji": "bridge.gateway",
 }

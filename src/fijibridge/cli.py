@@ -294,8 +294,10 @@ def _main(words: list[str]) -> int:
             return 0
         parser.parse_args(words)
         return 0
+    if " ".join(words[:2]) in OPERATIONS:  # patch checkout
+        verb = " ".join(words[:2])
     found = operation(verb)
-    rest = _normalised(verb, words[1:])
+    rest = _normalised(verb, words[len(verb.split()) :])
     parsed = verb_parser(verb).parse_args(rest)
     mine, options = split_options(found, _values(found, parsed))
     report = perform(found, mine, _context(found, options))

@@ -129,9 +129,9 @@ class Rule:
         if sampling == "nearest":
             return reduce_block(block, fine, coarse, region, sampling)
         if sampling in {"linear", "mean"} and (self.rounding == "even" or block.dtype.kind == "f"):
-            return reduce_block(block, fine, coarse, region, sampling)  # type: ignore[arg-type]  # both are words of Scaling
+            return reduce_block(block, fine, coarse, region, sampling)
         if sampling in {"linear", "mean"}:
-            whole = reduce_block(block.astype(np.float64), fine, coarse, region, sampling)  # type: ignore[arg-type]  # as above
+            whole = reduce_block(block.astype(np.float64), fine, coarse, region, sampling)
             return _rounded(whole, block.dtype, self.rounding)
         for i, (n, m) in enumerate(zip(fine, coarse, strict=True)):
             if sampling == "first" and n != m:
@@ -191,16 +191,18 @@ def _block_mean(
         work = total
         count = count * number.reshape([-1 if j == i else 1 for j in range(work.ndim)])
     if dtype.kind == "f":
-        return (work / count).astype(dtype)
+        mean: np.ndarray = work / count
+        return mean.astype(dtype)
     if rounding == "even":
         return _rounded(work / count, dtype, "even")
     if rounding == "up":
-        return ((2 * work + count) // (2 * count)).astype(dtype)
+        quotient: np.ndarray = (2 * work + count) // (2 * count)
+        return quotient.astype(dtype)
     return _toward_zero(work, count).astype(dtype)
 
 
 def _toward_zero(work: np.ndarray, count: Any) -> np.ndarray:
-    quotient = np.abs(work) // count
+    quotient: np.ndarray = np.abs(work) // count
     return np.where(work < 0, -quotient, quotient) if work.dtype.kind == "i" else quotient
 
 

@@ -38,6 +38,9 @@ OPERATIONS: tuple[str, ...] = (
     "convert",
     "measure",
     "export",
+    "patch checkout",
+    "patch checkin",
+    "patch",
     "fiji",
     "run",
     "info",
@@ -61,7 +64,7 @@ def operation(name: str) -> Operation:
             f"There is no verb {name!r}.{nearest(name, OPERATIONS)}",
             f"Verbs: {', '.join(OPERATIONS)}.",
         )
-    found: Operation = importlib.import_module(f"{__name__}.{name}").OPERATION
+    found: Operation = importlib.import_module(f"{__name__}.{name.replace(' ', '_')}").OPERATION
     return found
 
 

@@ -5,24 +5,25 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from fijibridge.errors import FormatError, SettingsError, UnsupportedError
 from fijibridge.formats import open_image
 from fijibridge.formats._location import Location
+from fijibridge.formats._zarr.new_labels import new_labels
 from fijibridge.model import Region
-from fijibridge.model.rules import rule_named
+from fijibridge.model.rules import rule_for, rule_named
 from fijibridge.model.scaling import scaling_for
 from fijibridge.patch.boxes import LevelWork, level_works, within
-from fijibridge.patch.checkout import Fingerprint, level_number, open_store
+from fijibridge.patch.checkout import Fingerprint, level_number
 from fijibridge.patch.detect import Detected, detect_rule
 from fijibridge.patch.journal import Journal
-from fijibridge.patch.keys import LocalKeys
-from fijibridge.patch.provenance import Provenance, find_provenance
+from fijibridge.patch.provenance import Provenance, Witness, find_provenance
 from fijibridge.patch.rebuild import rebuild
 from fijibridge.patch.region import parse_region, region_text
+from fijibridge.patch.store import keys_of, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from fijibridge.formats._zarr.pyramid import Pyramid, StoredLevel
     from fijibridge.model import Axes, ImageSource
     from fijibridge.model.scaling import Scaling
-    from fijibridge.patch.keys import Keys
+
+_Region: TypeAlias = "str | Region | Mapping[str, Sequence[float | None]] | Sequence[slice]"
 
 __all__ = ["CheckinOptions", "CheckinPlan", "CheckinResult", "plan_checkin", "run_checkin"]
 
@@ -89,6 +91,8 @@ class CheckinPlan:
         As asked.
     notes
         What a user should know.
+    documents
+        Metadata that appear with the pixels, by key: of a new label image.
     """
 
     path: str
@@ -101,11 +105,12 @@ class CheckinPlan:
     works: tuple[LevelWork, ...]
     options: CheckinOptions
     notes: tuple[str, ...]
+    documents: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def stored(self) -> StoredLevel:
         """The level that is changed first."""
-        return self.pyramid.levels[self.level]
+        return self.works[0].level
 
     def facts(self) -> dict[str, Any]:
         """Return the plan as JSON values."""
@@ -161,8 +166,9 @@ def plan_checkin(
     file: str | os.PathLike[str],
     *,
     store: str | os.PathLike[str] | None = None,
-    region: str | Region | Mapping[str, Sequence[float | None]] | Sequence[slice] | None = None,
+    region: _Region | None = None,
     level: int | str | None = None,
+    as_labels: str | None = None,
     options: CheckinOptions | None = None,
 ) -> CheckinPlan:
     """Decide everything about a check-in; nothing is changed.
@@ -177,6 +183,9 @@ def plan_checkin(
         Which place; None = the one it came from.
     level
         Number or name; None = the one it came from, else the finest.
+    as_labels
+        Make the patch the new label image ``labels/NAME`` beside the image it came from; what lies
+        outside of it is background.
     options
         See `CheckinOptions`.
 
@@ -189,6 +198,8 @@ def plan_checkin(
     path = os.fspath(file)
     source = open_image(path, **({} if options.axes is None else {"axes": options.axes}))
     try:
+        if as_labels is not None:
+            return _plan_labels(path, source, store, region, as_labels, options)
         return _plan(path, source, store, region, level, options)
     except BaseException:
         source.close()
@@ -199,27 +210,14 @@ def _plan(
     path: str,
     source: ImageSource,
     store: str | os.PathLike[str] | None,
-    region: str | Region | Mapping[str, Sequence[float | None]] | Sequence[slice] | None,
+    region: _Region | None,
     level: int | str | None,
     options: CheckinOptions,
 ) -> CheckinPlan:
     notes: list[str] = []
     place_is_told = store is not None and region is not None
-    origin: Provenance | None = None
-    try:
-        found = find_provenance(Location.parse(path).path, source.spec.extra)
-    except FormatError:
-        if not place_is_told:
-            raise
-        found = None
-    if found is not None:
-        origin = found.origin
-    elif not place_is_told:
-        raise SettingsError(
-            f"Nothing in or beside {path!r} says where it came from: no property, no Info, no "
-            "slice label and no NAME_patch.json.",
-            _TYPE_PLACE,
-        )
+    found = _witness(path, source, told=place_is_told)
+    origin = None if found is None else found.origin
     pyramid = _pyramid(path, store, origin)
     try:
         index = _level(pyramid, level, origin)
@@ -255,6 +253,75 @@ def _plan(
         works=tuple(works),
         options=options,
         notes=tuple(notes),
+    )
+
+
+def _witness(path: str, source: ImageSource, *, told: bool) -> Witness | None:
+    """Return where the file came from; None where the place is told and nothing else says it."""
+    try:
+        found = find_provenance(Location.parse(path).path, source.spec.extra)
+    except FormatError:
+        if not told:
+            raise
+        return None
+    if found is None and not told:
+        raise SettingsError(
+            f"Nothing in or beside {path!r} says where it came from: no property, no Info, no "
+            "slice label and no NAME_patch.json.",
+            _TYPE_PLACE,
+        )
+    return found
+
+
+def _plan_labels(
+    path: str,
+    source: ImageSource,
+    store: str | os.PathLike[str] | None,
+    region: _Region | None,
+    name: str,
+    options: CheckinOptions,
+) -> CheckinPlan:
+    """Plan a new label image beside an image."""
+    found = _witness(path, source, told=store is not None)
+    origin = None if found is None else found.origin
+    dtype = source.spec.dtype
+    if dtype.kind not in "iu":
+        raise UnsupportedError(
+            f"{path!r} has pixels of {dtype}; labels are integers.",
+            "Save it as a 16-bit image, or convert it: fijibridge convert FILE labels.tif "
+            "--role labels",
+        )
+    pyramid = _pyramid(path, store, origin)
+    try:
+        if origin is not None and origin.level not in ("", pyramid.levels[0].name):
+            _check_finest(path, pyramid, _level(pyramid, None, origin))
+        levels, documents = new_labels(pyramid, name, dtype)
+        axes = levels[0].axes
+        if region is not None:
+            box = parse_region(region, axes)
+        elif origin is not None:
+            ends = zip(origin.axes, origin.start, origin.stop, strict=True)
+            box = parse_region({k: (a, b) for k, a, b in ends if k in axes}, axes)
+        else:
+            box = Region.whole(axes.shape)
+        _check_fits(path, source, levels[0], box, told=region is not None)
+        rule = rule_for("labels")
+        works = level_works(levels, rule, box)
+    except BaseException:
+        pyramid.close()
+        raise
+    return CheckinPlan(
+        path=path,
+        source=source,
+        pyramid=pyramid,
+        level=0,
+        region=box,
+        origin=None,
+        detected=Detected(rule, "default", rule.text),
+        works=tuple(works),
+        options=options,
+        notes=(f"New label image {levels[0].node.rpartition('/')[0]}.",),
+        documents=documents,
     )
 
 
@@ -321,7 +388,7 @@ def _not_its_store(
 
 
 def _box(
-    region: str | Region | Mapping[str, Sequence[float | None]] | Sequence[slice] | None,
+    region: _Region | None,
     stored: StoredLevel,
     origin: Provenance | None,
 ) -> Region:
@@ -434,11 +501,6 @@ def _reader(plan: CheckinPlan) -> Callable[[Region], np.ndarray]:
     return read
 
 
-def keys_of(pyramid: Pyramid) -> Keys:
-    """Return the keys of the store that an image is in."""
-    return LocalKeys(pyramid.store.root)
-
-
 def run_checkin(plan: CheckinPlan, tick: Callable[[], None] = lambda: None) -> CheckinResult:
     """Put a patch back. When it returns, every level is right; when it raises, nothing changed.
 
@@ -482,6 +544,8 @@ def _staged_and_moved(plan: CheckinPlan, journal: Journal) -> str:
         rebuild(plan.works, plan.detected.rule, _reader(plan), emit, seen)
         if before is not None and origin is not None and before.sha256 != origin.sha256:
             raise _stale(plan, origin, before, journal)  # noqa: TRY301  # the staged units must go
+        for key, data in plan.documents.items():
+            staged.stage(key, data)
         entry = staged.commit()
     except BaseException:
         staged.abort()

@@ -18,29 +18,28 @@ from fijibridge.formats import (
     Location,
     WriteOptions,
     check_target,
-    format_for_reading,
     format_for_writing,
     staged,
 )
-from fijibridge.formats._zarr.pyramid import Pyramid, StoredLevel, open_pyramid
 from fijibridge.model import Region
 from fijibridge.patch.boxes import level_works, overlap, within
 from fijibridge.patch.detect import Detected, detect_rule
 from fijibridge.patch.provenance import Provenance, new_id, sidecar_of, stamped
 from fijibridge.patch.rebuild import slab_axis
 from fijibridge.patch.region import parse_region, region_text
+from fijibridge.patch.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fijibridge.formats import Format
+    from fijibridge.formats._zarr.pyramid import Pyramid, StoredLevel
     from fijibridge.model import ImageSpec
 
 __all__ = [
     "CheckoutPlan",
     "Fingerprint",
     "file_values",
-    "open_store",
     "plan_checkout",
     "run_checkout",
 ]
@@ -94,26 +93,6 @@ class CheckoutPlan:
             + f": {'x'.join(map(str, self.spec.shape))} {self.spec.dtype} "
             f"({self.spec.nbytes / 1e6:.1f} MB) from {units} chunks"
         )
-
-
-def open_store(store: str | os.PathLike[str], *, writable: bool = False) -> Pyramid:
-    """Open an image of a Zarr store.
-
-    Raises
-    ------
-    FormatError
-        When there is none.
-    UnsupportedError
-        When the file is no Zarr store.
-    """
-    where = Location.parse(store)
-    fmt = format_for_reading(where, "image")
-    if fmt.name != "ome-zarr":
-        raise UnsupportedError(
-            f"{str(where)!r} is {fmt.title}; patches are taken out of Zarr stores.",
-            f"Convert it first: fijibridge convert {where} store.ome.zarr",
-        )
-    return open_pyramid(where, writable=writable)
 
 
 def level_number(pyramid: Pyramid, asked: int | str | None) -> int:

@@ -29,6 +29,8 @@ from fijibridge.patch.keys import LocalKeys, not_writable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from pathlib import Path
+
     from fijibridge.patch.keys import Keys
 
 __all__ = ["HOME", "Entry", "Journal", "Operation", "Transaction"]
@@ -149,9 +151,7 @@ class Journal:
         if isinstance(self.keys, LocalKeys):
             import filelock
 
-            home = self.keys.root / HOME
-            made = not home.exists()
-            home.mkdir(exist_ok=True)
+            (self.keys.root / HOME).mkdir(exist_ok=True)
             lock = filelock.FileLock(self.keys.root / _LOCK)  # the system frees it when we die
             try:
                 lock.acquire(timeout=wait, poll_interval=_POLL)
@@ -163,8 +163,8 @@ class Journal:
             finally:
                 self.keys.delete(_OWNER)
                 lock.release()
-                if made and not self.keys.folders(_TXN):
-                    self.tidy()
+                if not self.keys.folders(_TXN):
+                    self._tidy(self.keys.root)
             return
         end = time.monotonic() + wait
         while not self.keys.create(_LOCK, told):
@@ -204,15 +204,14 @@ class Journal:
             f"fijibridge patch recover {self.keys} --force",
         )
 
-    def tidy(self) -> None:
+    @staticmethod
+    def _tidy(root: Path) -> None:
         """Remove the journal's folder when nothing is in it."""
-        if isinstance(self.keys, LocalKeys):
-            home = self.keys.root / HOME
+        with contextlib.suppress(OSError):
+            (root / _LOCK).unlink(missing_ok=True)
+        for folder in (root / _TXN, root / HOME):
             with contextlib.suppress(OSError):
-                (self.keys.root / _LOCK).unlink(missing_ok=True)
-            for folder in (self.keys.root / _TXN, home):
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
+                folder.rmdir()
 
     # ---- what was done
 

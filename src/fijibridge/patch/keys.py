@@ -134,7 +134,11 @@ class LocalKeys:
         self._path(key).replace(target)
 
     def delete(self, key: str) -> None:
-        self._path(key).unlink(missing_ok=True)
+        path = self._path(key)
+        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # folders that hold nothing any more
+            for folder in path.relative_to(self.root).parents[:-1]:
+                (self.root / folder).rmdir()
 
     def folders(self, prefix: str) -> list[str]:
         try:

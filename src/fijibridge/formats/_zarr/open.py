@@ -15,7 +15,7 @@ from fijibridge.formats._zarr.read import (
     ome_attributes,
     plain_axes,
 )
-from fijibridge.formats._zarr.store import Store, guard_for, locate
+from fijibridge.formats._zarr.store import Store, check_settled, guard_for, locate
 from fijibridge.model import Axes, Extra, ImageSpec, Level
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def open_location(where: Location, options: ReadOptions) -> LazySource:
         When there is no such level.
     """
     root, node = locate(where)
+    check_settled(root)
     store = Store(root)
     try:
         return open_node(store, node, options)

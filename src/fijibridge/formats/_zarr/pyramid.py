@@ -19,7 +19,7 @@ from fijibridge.formats._format import ReadOptions
 from fijibridge.formats._lazy import first_line
 from fijibridge.formats._zarr.open import open_node
 from fijibridge.formats._zarr.read import ome_attributes
-from fijibridge.formats._zarr.store import Store, guard_for, locate, quiet
+from fijibridge.formats._zarr.store import Store, check_settled, guard_for, locate, quiet
 from fijibridge.model import Region
 
 if TYPE_CHECKING:
@@ -210,6 +210,8 @@ def open_pyramid(where: Location, *, writable: bool = False) -> Pyramid:
             f"{str(root)!r} is a zipped store; those are only read.",
             "Unpack it, or convert it to a folder: fijibridge convert IN OUT.ome.zarr",
         )
+    if not writable:  # a writer recovers first
+        check_settled(root)
     store = Store(root)
     try:
         return pyramid_of(store, node)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from fijibridge.formats._location import Location
 
-__all__ = ["MARKERS", "Store", "guard_for", "is_marked", "locate", "quiet"]
+__all__ = ["MARKERS", "Store", "check_settled", "guard_for", "is_marked", "locate", "quiet"]
 
 #: Files that make a folder a Zarr group or array.
 MARKERS = (".zgroup", ".zattrs", ".zarray", "zarr.json")
@@ -82,6 +82,26 @@ def quiet(what: str) -> Iterator[None]:
             f"{what} is no readable Zarr: {first_line(error)}.",
             "It is damaged or incomplete; make it anew or copy it again.",
         ) from error
+
+
+def check_settled(root: Path) -> None:
+    """Raise FormatError when a check-in was committed to a store but is not in its place wholly.
+
+    Who reads then gets a mixture; see `fijibridge.patch.journal`.
+    """
+    folder = root / ".fijibridge" / "txn"
+    try:
+        with os.scandir(folder) as found:
+            names = [entry.name for entry in found]
+    except OSError:
+        return
+    for name in names:
+        home = folder / name
+        if (home / "manifest.json").exists() and not (home / "applied").exists():
+            raise FormatError(
+                f"A check-in into {str(root)!r} ({name}) is under way or was interrupted.",
+                f"Wait a moment; if it stays: fijibridge patch recover {root}",
+            )
 
 
 class Store:

@@ -87,7 +87,11 @@ def _add(parser: argparse.ArgumentParser, items: Sequence[Declared], *, completi
             )
         else:
             action = groups[item.group].add_argument(
-                item.flag, dest=item.name, metavar=item.metavar, help=text
+                item.flag,
+                dest=item.name,
+                metavar=item.metavar,
+                help=text,
+                action="append" if item.kind.many else "store",
             )
             if completing:
                 _complete(action, item)

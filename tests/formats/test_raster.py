@@ -279,3 +279,11 @@ def test_pnm_of_both_depths_and_colours(tmp_path, suffix, shape, dtype):
     if dtype == "uint8":
         with Pillow.open(path) as other:
             np.testing.assert_array_equal(np.asarray(other), data)
+
+
+def test_a_grey_gif_keeps_its_values(tmp_path):
+    data = np.array([[7, 200], [9, 7]], np.uint8)
+    formats.write_image(Image.from_array(data, "yx"), tmp_path / "a.gif")
+    found = formats.read_image(tmp_path / "a.gif")
+    np.testing.assert_array_equal(found.data, data)
+    assert not found.spec.extra.luts

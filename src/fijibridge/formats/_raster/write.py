@@ -177,6 +177,8 @@ class PictureSink:
         options: dict[str, Any] = {"quality": 95} if kind is JPEG else {}
         if kind is PNG:
             options.update(self._dpi())
+        if kind is GIF and data.ndim == 2:
+            options["optimize"] = False  # the palette stays that of all greys: indices are values
         extension = kind.extension
         if self._staged.target.suffix.lower() == ".pbm":
             if not np.isin(data, (0, 255)).all() or data.ndim == 3:

@@ -32,6 +32,7 @@ CASES = (
     "s16_multipage_tiff_seq_tzyx",
     "s17_internal_path_placeholders",
     "s18_hdf5_chunks_compressed",
+    "s19_n5",
     "s25_stack_input_nickname",
     "s26_input_axes_batch",
     "s27_meta_carryover_h5",
@@ -74,6 +75,19 @@ def assert_dataset(dataset, about):
     assert [dimension.label for dimension in dataset.dims] == about["dims"]
 
 
+def assert_n5(path, about):
+    found = {str(p.relative_to(path)) for p in path.rglob("*") if p.is_file()}
+    assert found == set(about["files"])
+    for name, wanted in about["attributes"].items():
+        attributes = json.loads((path / name).read_text())
+        for kept in (attributes, wanted):
+            if "axistags" in kept:
+                kept["axistags"] = json.loads(kept["axistags"])
+        assert attributes == wanted
+    for inner, wanted in about["arrays"].items():
+        assert_same(read_image(path / inner).data, wanted)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_same_files_as_ilastik(shared, tmp_path, name):
     import h5py
@@ -90,7 +104,9 @@ def test_same_files_as_ilastik(shared, tmp_path, name):
     for item in plan_batch(inputs, wanted):
         run_item(item)
     outputs = {work / about["path"] for about in case["outputs"]}
-    assert {p for p in work.rglob("*") if p.is_file()} - before == outputs - before
+    stores = {path for path in outputs if path.is_dir()}
+    made = {p for p in work.rglob("*") if p.is_file() and not stores & set(p.parents)}
+    assert made - before == outputs - before - stores
     for about in case["outputs"]:
         path = work / about["path"]
         if about["kind"] == "hdf5":
@@ -100,6 +116,8 @@ def test_same_files_as_ilastik(shared, tmp_path, name):
                         assert_dataset(file[inner], dataset)
                     else:
                         assert_same(file[inner][()], dataset)
+        elif about["kind"] == "n5":
+            assert_n5(path, about)
         elif about["kind"] == "npy":
             assert_same(np.load(path), about)
         elif about["kind"] == "tiff":

@@ -58,7 +58,9 @@ _NAMES = {
     ),
     "checkout": "ops.patch_checkout",
     "checkin": "ops.patch_checkin",
+    "preview": "ops.preview",
     "run_verb": "ops",
+    "snapshot": "ops.snapshot",
     "start_fiji": "bridge.gateway",
 }
 

@@ -38,6 +38,7 @@ OPERATIONS: tuple[str, ...] = (
     "convert",
     "measure",
     "export",
+    "preview",
     "snapshot",
     "patch checkout",
     "patch checkin",

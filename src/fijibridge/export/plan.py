@@ -26,6 +26,7 @@ from fijibridge.export.naming import (
     strip_suffix,
 )
 from fijibridge.export.pyramid import with_levels
+from fijibridge.export.settings import ExportSettings
 from fijibridge.export.steps import Subregion, Transpose, describe_all
 from fijibridge.export.summary import plan_html, plan_json, plan_summary
 from fijibridge.export.values import value_steps, value_warnings
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from fijibridge.export.naming import InputName
     from fijibridge.export.outputs import Output
-    from fijibridge.export.settings import Cutout, ExportSettings
+    from fijibridge.export.settings import Cutout
     from fijibridge.export.steps import Step
     from fijibridge.model import Axes, ImageSpec
 
@@ -219,6 +220,7 @@ def make_plan(
             f"export_source is {settings.export_source!r}; a plain export has the source Input.",
             "Results of a trained project come from the verb ilastik.",
         )
+    _check_used(settings, output)
     region, warnings = resolve_cutout(spec, settings.cutout_subregion, exact=settings.exact)
     steps: list[Step] = [Subregion(region)]
     cut = steps[0].describe(spec)
@@ -238,7 +240,7 @@ def make_plan(
         compression=output.compression,
         downscale=settings.downscale if output.kind == "zarr" else None,
         levels=output.levels,
-        version="ilastik" if settings.exact and output.shelf == "n5" else None,
+        version="ilastik" if settings.exact and output.shelf == "n5" else settings.ome_zarr_version,
         layout="ilastik" if settings.exact and output.kind == "zarr" else "",
     )
     shelf = _outputs.shelf_format(output)
@@ -257,7 +259,7 @@ def make_plan(
         files=_files(output, spec, region, exported, axis, name, settings, kind),
         sequence_axis=axis,
         options=options,
-        warnings=(*warnings, *value_warnings(cut, settings)),
+        warnings=(*warnings, *value_warnings(cut, settings), *_unused(settings, output)),
     )
 
 
@@ -292,6 +294,29 @@ def _chosen(settings: ExportSettings) -> Output:
             "Leave it out, or choose a format that ends in 'sequence'.",
         )
     return chosen
+
+
+def _check_used(settings: ExportSettings, output: Output) -> None:
+    """Raise SettingsError for a setting that the format has no use for."""
+    if output.kind == "zarr" and output.levels != 1:
+        return
+    for name in ("downscale", "ome_zarr_version"):
+        value = getattr(settings, name)
+        if value is None or (name == "ome_zarr_version" and output.kind == "zarr"):
+            continue
+        what = "levels" if name == "downscale" else "OME-Zarr version"
+        raise SettingsError(
+            f"{name} is {value!r}, but {output.name!r} has no {what}.",
+            "Leave it out, or say --output_format 'multi-scale OME-Zarr'.",
+        )
+
+
+def _unused(settings: ExportSettings, output: Output) -> tuple[str, ...]:
+    """Warn of a setting of ilastik's that it takes for every format, whether it has an effect."""
+    inner = settings.output_internal_path
+    if output.inner or inner == ExportSettings().output_internal_path:
+        return ()
+    return (f"output_internal_path {inner!r} has no effect: {output.name!r} holds one image.",)
 
 
 def _sequence_axis(output: Output, spec: ImageSpec) -> str:

@@ -229,6 +229,8 @@ class ExportSettings:
         What the pixels are.
     downscale
         How the levels of a pyramid are made; None = by role.
+    ome_zarr_version
+        ``0.4`` or ``0.5``; None = 0.4, which Fiji and MoBIE open.
     compat
         ``ilastik``: bit for bit what current ilastik writes.
     jobs
@@ -252,6 +254,7 @@ class ExportSettings:
     stack_along: str = "z"
     role: Role | None = None
     downscale: Scaling | None = None
+    ome_zarr_version: str | None = None
     compat: Literal["", "ilastik"] = ""
     jobs: int = 0
     memory: int = 1 << 28
@@ -274,6 +277,12 @@ class ExportSettings:
     def _check_ranges(self) -> None:
         if self.compat not in ("", "ilastik"):
             raise SettingsError(f"compat is {self.compat!r}; allowed is ilastik.")
+        if self.ome_zarr_version not in (None, "0.4", "0.5"):
+            raise SettingsError(
+                f"ome_zarr_version is {self.ome_zarr_version!r}; allowed are 0.4 and 0.5."
+            )
+        if self.exact and self.ome_zarr_version == "0.5":
+            raise SettingsError("ilastik writes OME-Zarr 0.4; compat allows no other version.")
         if self.jobs < 0 or self.memory < 1:
             raise SettingsError("jobs must be 0 or more, memory 1 byte or more.")
         given, wanted = self.pipeline_result_drange, self.export_drange

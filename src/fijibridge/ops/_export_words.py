@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import SettingsError
+from fijibridge.export.outputs import OUTPUTS
 from fijibridge.export.settings import (
     Cutout,
     parse_axis_order,
@@ -139,6 +140,14 @@ class ExportVerbSettings:
         group=_VALUES,
         help="how the levels of a pyramid are made; left out: linear, labels nearest",
     )
+    ome_zarr_version: str | None = setting(
+        None,
+        kind=TEXT,
+        choices=("0.4", "0.5"),
+        metavar="0.4|0.5",
+        group=_NAMES,
+        help="of an OME-Zarr; left out: 0.4, which Fiji and MoBIE open",
+    )
     compat: str | None = setting(
         None,
         kind=TEXT,
@@ -152,7 +161,8 @@ class ExportVerbSettings:
         kind=TEXT,
         metavar="FORMAT",
         group=_NAMES,
-        help="ilastik's name of the format; left out: as the suffix says, else compressed hdf5",
+        help="left out: as the suffix says, else compressed hdf5; one of: "
+        + ", ".join(one.name for one in OUTPUTS.values()),
     )
     output_filename_format: str = setting(
         "{dataset_dir}/{nickname}_{result_type}",
@@ -227,6 +237,7 @@ _SHARED = (
     *("output_format", "output_filename_format", "output_internal_path", "cutout_subregion"),
     *("export_dtype", "output_axis_order", "pipeline_result_drange", "export_drange"),
     *("export_source", "input_axes", "stack_along", "role", "downscale", "jobs", "memory"),
+    "ome_zarr_version",
 )
 
 

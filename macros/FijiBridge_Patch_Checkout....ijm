@@ -8,13 +8,12 @@ if (interactive) {
     call("ij.plugin.frame.Recorder.disableCommandRecording");
     Dialog.create("FijiBridge Patch Checkout");
     Dialog.addMessage("A sub-volume of a Zarr store as a file to edit, which remembers where it came from.\nEmpty fields are left out; no input: the active image.");
-    Dialog.addString("Store", "", 18);
+    Dialog.addString("Store", "", 32);
+    Dialog.addString("Region", "", 8);
+    Dialog.addString("Out", "", 32);
+    Dialog.addString("Level", "", 8);
     Dialog.addToSameRow();
-    Dialog.addString("Region", "", 18);
-    Dialog.addString("Out", "", 18);
-    Dialog.addToSameRow();
-    Dialog.addString("Level", "", 18);
-    Dialog.addString("To", "", 18);
+    Dialog.addString("To", "", 8);
     Dialog.addCheckbox("Overwrite", false);
     Dialog.addToSameRow();
     Dialog.addCheckbox("Skip existing", false);

@@ -321,11 +321,12 @@ def _run_engine(host: Any, path: Path, text: str, variables: Mapping[str, Any]) 
 def _run(spec: Mapping[str, Any]) -> int:
     from fijibridge.bridge.commands import register_commands
     from fijibridge.bridge.gateway import start_fiji
+    from fijibridge.bridge.view import start_windows
 
     path = Path(spec["path"])
     text = path.read_text(encoding="utf-8", errors="replace")
     variables = _given(text, spec["values"])
-    host = start_fiji(spec["fiji"], mode="headless" if spec["headless"] else "interactive")
+    host = start_fiji(spec["fiji"]) if spec["headless"] else start_windows(spec["fiji"])
     register_commands()
     suffix = path.suffix.lower()
     if suffix in {".ijm", ".txt"}:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fijibridge.ops import OPERATIONS, operation
-from fijibridge.ops._kinds import FLAG, INTEGER
+from fijibridge.ops._kinds import FLAG, PATH, PATHS, WORDS
 from fijibridge.ops._run import RunOptions
 from fijibridge.ops._settings import declared
 
@@ -31,6 +31,7 @@ COMMON = ("overwrite", "skip_existing", "dry_run", "no_settings")
 _SHARED = {"py": "fijibridge_call.py", "ijm": "fijibridge_call.ijm"}
 _NOTE = "Made by: python -m fijibridge.bridge.shims macros. Do not edit."
 _LEFT_OUT = "Empty fields are left out; no input: the active image."
+_SHORT, _WIDE = 8, 32  # text fields, in letters
 _HELP = 100  # characters of a tool tip
 
 
@@ -196,18 +197,41 @@ def _macro(verb: Operation) -> str:
     ]
     fields = [item for item in items if item.kind is not FLAG]
     flags = [item for item in items if item.kind is FLAG]
-    for n, item in enumerate([*fields, *flags]):
-        # two columns: a tall dialog would lose its buttons below a small screen
-        index = n if item.kind is not FLAG else n - len(fields)
-        width = 2 if item.kind is not FLAG else 4
-        if index % width:
-            lines.append("    Dialog.addToSameRow();")
-        lines.append(f"    {_field(item)}")
+    lines += [f"    {line}" for line in _rows(fields, flags)]
     lines += ["    Dialog.show();", '    keys = "";']
     for item in [*fields, *flags]:
         lines.append(f"    {_taken(item)}")
     lines += ["}", f'fijibridgeDo("{verb.menu}", "{verb.name}", keys, interactive);']
     return "\n".join(lines) + "\n"
+
+
+def _rows(fields: Sequence[Declared], flags: Sequence[Declared]) -> list[str]:
+    """Return the fields of a dialog: short ones two in a row, check boxes four.
+
+    A tall dialog would lose its buttons below a small screen; ImageJ gives a field of more than 8
+    columns the rest of its row.
+    """
+    lines: list[str] = []
+    half = False
+    for item in fields:
+        wide = _columns(item) > _SHORT
+        if half and not wide:
+            lines.append("Dialog.addToSameRow();")
+        half = not half and not wide
+        lines.append(_field(item))
+    for n, item in enumerate(flags):
+        if n % 4:
+            lines.append("Dialog.addToSameRow();")
+        lines.append(_field(item))
+    return lines
+
+
+def _columns(item: Declared) -> int:
+    """Return the width of a text field in letters."""
+    if item.choices:
+        return _SHORT
+    wide = item.kind in (PATH, PATHS, WORDS) or item.metavar in {"LINE", "NAME"}
+    return _WIDE if wide or len(_default(item)) > _SHORT else _SHORT
 
 
 def _field(item: Declared) -> str:
@@ -218,8 +242,7 @@ def _field(item: Declared) -> str:
         words = item.choices if default else ("", *item.choices)
         array = ", ".join(f'"{_ascii(word)}"' for word in words)
         return f'Dialog.addChoice("{label}", newArray({array}), "{default}");'
-    columns = 6 if item.kind is INTEGER else 18
-    return f'Dialog.addString("{label}", "{default}", {columns});'
+    return f'Dialog.addString("{label}", "{default}", {_columns(item)});'
 
 
 def _taken(item: Declared) -> str:

@@ -84,14 +84,15 @@ def check_model(path, version):
 
 
 def check_ngff_zarr(path, wanted, version, *, validate):
-    # its check stumbles over transformations of the multiscale itself, which ilastik writes
+    # it knows no transformations of the multiscale itself, which ilastik writes
     ngff_zarr = pytest.importorskip("ngff_zarr")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         scales = ngff_zarr.from_ngff_zarr(str(path), validate=validate, version=version)
         first = scales.images[0]
         np.testing.assert_array_equal(np.asarray(first.data), wanted)
-    assert first.scale["x"] == 0.25
+    if validate:
+        assert first.scale["x"] == 0.25
     assert len(scales.images) == len(level_paths(path, version))
 
 

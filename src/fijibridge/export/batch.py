@@ -8,14 +8,16 @@ stops); an output that is an input is refused.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FijiBridgeError, SettingsError
+from fijibridge.export.places import as_local, as_urls, delivered, name_of, open_place
 from fijibridge.export.plan import ExportPlan, make_plan
-from fijibridge.export.sources import Computed, input_name, matches, open_source
+from fijibridge.export.sources import Computed, matches
 from fijibridge.export.together import execute_together
 from fijibridge.formats import Location
+from fijibridge.formats.remote import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -64,12 +66,11 @@ def plan_one(value: Any, settings: ExportSettings, index: int = 0) -> ExportPlan
     FijiBridgeError
         When the input is missing or broken, or the settings do not fit it.
     """
-    name = input_name(value, index, exact=settings.exact)
-    source = open_source(value, settings)
+    name = name_of(value, index, exact=settings.exact)
+    source = open_place(value, settings)
+    more = (value.result_of(settings),) if isinstance(value, Computed) else ()
     try:
-        if isinstance(value, Computed):
-            return make_plan(source.spec, name, settings, value.result_of(settings))
-        return make_plan(source.spec, name, settings)
+        return as_urls(make_plan(source.spec, name, as_local(settings), *more))
     finally:
         source.close()
 
@@ -110,7 +111,7 @@ def plan_batch(
 
 
 def _key(path: str) -> str:
-    return os.path.normcase(os.path.realpath(path))
+    return path if is_url(path) else os.path.normcase(os.path.realpath(path))
 
 
 def check_collisions(items: Iterable[Item]) -> None:
@@ -128,15 +129,24 @@ def check_collisions(items: Iterable[Item]) -> None:
                 )
             writers[_key(file)] = item
     for item in items:
-        if item.plan is None or not isinstance(item.value, (str, os.PathLike)):
+        if item.plan is None:
             continue
-        for path in matches(os.fspath(item.value).removeprefix("file://")):
-            for place in {path, str(Location.parse(path))}:
-                if _key(place) in writers:
-                    raise SettingsError(
-                        f"The output {place!r} is also an input.",
-                        "Choose another name for the output.",
-                    )
+        place = next((p for p in _inputs(item.value) if _key(p) in writers), None)
+        if place is not None:
+            raise SettingsError(
+                f"The output {place!r} is also an input.", "Choose another name for the output."
+            )
+
+
+def _inputs(value: Any) -> list[str]:
+    """Return the places an input is read from."""
+    if not isinstance(value, (str, os.PathLike)):
+        return []
+    text = os.fspath(value)
+    if is_url(text):
+        return [text.rstrip("/")]
+    found = matches(text.removeprefix("file://"))
+    return [*found, *(str(Location.parse(path)) for path in found)]
 
 
 def run_item(item: Item, progress: Callable[[int], None] = lambda _nbytes: None) -> Done:
@@ -183,10 +193,14 @@ def run_items(
         groups.setdefault(key, []).append(i)
     found: dict[int, Done] = {}
     for group in groups.values():
-        source = open_source(items[group[0]].value, plans[group[0]].settings)
+        source = open_place(items[group[0]].value, plans[group[0]].settings)
+        mine = [plans[i] for i in group]
         try:
-            done = execute_together([plans[i] for i in group], source, progress, whole)
+            with delivered(mine) as local:
+                done = execute_together(local, source, progress, whole)
         finally:
             source.close()
-        found.update(zip(group, done, strict=True))
+        found.update(
+            (i, replace(one, files=plans[i].files)) for i, one in zip(group, done, strict=True)
+        )
     return [found[i] for i in range(len(items))]

@@ -14,13 +14,14 @@ import functools
 import math
 import os
 import queue
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FijiBridgeError, MissingDependencyError, SettingsError
 from fijibridge.export.delete import remove_path
 from fijibridge.export.execute import Done, block_shape, blocks
-from fijibridge.export.sources import Computed, open_source
+from fijibridge.export.places import delivered, open_place
+from fijibridge.export.sources import Computed
 from fijibridge.export.steps import Tally, apply_all, pull_all
 from fijibridge.export.together import OutputFile, output_files
 from fijibridge.formats import check_target
@@ -93,7 +94,9 @@ def run_items_on(
             if item.plan is None:
                 assert item.error is not None  # noqa: S101  # one of the two is there
                 raise item.error
-            found.append(execute_on(client, item.plan, item.value, progress, whole))
+            with delivered([item.plan]) as local:
+                done = execute_on(client, local[0], item.value, progress, whole)
+            found.append(replace(done, files=item.plan.files))
     finally:
         client.close()
     return found
@@ -138,7 +141,7 @@ def execute_on(
     for file in files:
         check_target(file.path.path, overwrite=plan.settings.overwrite or bool(file.path.inner))
     fresh = [file.path.path for file in files if not file.path.path.exists()]
-    source = open_source(value, plan.settings)
+    source = open_place(value, plan.settings)
     tally = Tally()
     try:
         _gather(client, plan, _shared(value), source, files, tally, progress)
@@ -327,4 +330,4 @@ def _source(
     settings = ExportSettings(
         input_axes=axes, stack_along=along, role=role, compat=compat, export_source=result
     )
-    return open_source(path, settings)
+    return open_place(path, settings)

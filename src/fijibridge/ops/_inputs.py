@@ -92,8 +92,11 @@ def each_path(inputs: Iterable[str], each: str | None) -> list[str]:
 def check_sources(paths: Iterable[str]) -> None:
     """Raise FormatError when an input file is missing; nothing is read."""
     from fijibridge.formats import Location
+    from fijibridge.formats.remote import is_url
 
     for path in paths:
+        if is_url(path):
+            continue  # asked for when it is opened
         for one in glob_paths(path):
             where = Location.parse(one)
             if not where.path.exists():

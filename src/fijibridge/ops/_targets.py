@@ -55,7 +55,10 @@ def _inner_exists(where: Location) -> bool:
 def target_exists(path: str) -> bool:
     """Return whether a target is there: the file, or the dataset inside it."""
     from fijibridge.formats import Location
+    from fijibridge.formats.remote import is_url, remote_exists
 
+    if is_url(path):
+        return remote_exists(path)
     where = Location.parse(path)
     if not where.path.exists():
         return False
@@ -65,7 +68,15 @@ def target_exists(path: str) -> bool:
 def check_writable(path: str, *, overwrite: bool) -> None:
     """Raise SettingsError when a target exists and may not be replaced, or cannot be written."""
     from fijibridge.formats import Location, check_target
+    from fijibridge.formats.remote import is_url, remote_exists
 
+    if is_url(path):
+        if not overwrite and remote_exists(path):
+            raise SettingsError(
+                f"The target {path!r} exists.",
+                "Choose another name, or say overwrite (--overwrite) to replace it.",
+            )
+        return
     where = Location.parse(path)
     if where.inner and where.path.exists():
         if not overwrite and _inner_exists(where):
@@ -81,7 +92,10 @@ def check_writable(path: str, *, overwrite: bool) -> None:
 def remove_target(path: str) -> None:
     """Remove what a failed run has written at a target that was free before."""
     from fijibridge.formats import Location
+    from fijibridge.formats.remote import is_url
 
+    if is_url(path):
+        return  # its upload is all or nothing
     where = Location.parse(path)
     if where.inner and where.path.is_file():
         return  # a dataset of its own in somebody's file: its writer is all or nothing

@@ -104,6 +104,8 @@ def _with_titles(jobs: tuple[Job, ...]) -> tuple[Job, ...]:
 def _job(
     group: list[Item], index: int, value: ExportVerbSettings, recipe: str | None, context: Context
 ) -> Job:
+    from fijibridge.formats.remote import is_url
+
     first = group[0]
     is_path = isinstance(first.value, (str, os.PathLike))
     sources = (os.fspath(first.value),) if is_path else ()
@@ -113,6 +115,8 @@ def _job(
         return Job(title=first.title, run=run, sources=sources)
     # beside a place on a server there is no room for a record
     keeps_record = is_path and not any(plan.format.remote for plan in plans)
+    places = [*sources, *(file for plan in plans for file in plan.files)]
+    keeps_record = keeps_record and not any(is_url(place) for place in places)
     planned: dict[str, Any] = plans[0].summary
     if len(plans) > 1:
         planned = {item.product: plan.summary for item, plan in zip(group, plans, strict=True)}

@@ -88,6 +88,8 @@ class TestJars:
         ("java.awt.HeadlessException: No X11 DISPLAY variable was set", "no display", "xvfb-run"),
         ("Could not resolve RELEASE version for net.imagej:imagej", "SciJava repository",
          "FIJI_DIR"),
+        ("Artifact sc.fiji:fiji:pom:2.17.0 not found in remote repositories",
+         "SciJava repository", "fb.start_fiji()"),
         ("Artifact org.python:jython-slim:pom:2.7.4 not found in remote repositories",
          "Maven Central cannot be reached", "no network is needed"),
         ("HTTPSConnectionPool(host='repo.maven.apache.org'): Max retries exceeded",
@@ -134,6 +136,16 @@ def test_what_cannot_start_says_so(monkeypatch, tmp_path):
     assert "export FIJI_DIR" in caught.value.hint
     checks = {check.name: check for check in doctor.diagnose(start=False)}
     assert checks["Fiji"].state == "broken"
+    for name in ("jars", "plugins"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "jars" / "ij-1.54p.jar").touch()
+    fiji = next(check for check in doctor.diagnose(start=False) if check.name == "Fiji")
+    assert fiji.state == "broken"
+    assert "no imagej-legacy" in fiji.detail
+    (tmp_path / "jars" / "imagej-legacy-2.0.3.jar").touch()
+    fiji = next(check for check in doctor.diagnose(start=False) if check.name == "Fiji")
+    assert fiji.state == "ok"
+    assert "ij 1.54p, imagej-legacy 2.0.3" in fiji.detail
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="X11 only")

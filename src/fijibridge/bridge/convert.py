@@ -76,8 +76,12 @@ class ImagePlusSource:
         for t, z, c in np.ndindex(*sizes[:3]):
             slice_index = spans["z"].start + z + z_size * (spans["t"].start + t)
             index = spans["c"].start + c + c_size * slice_index
-            plane_from_java(stack.getPixels(int(index) + 1), plane)
-            out[t, z, c] = plane[spans["y"], spans["x"]]
+            pixels = stack.getPixels(int(index) + 1)
+            if plane.shape == out.shape[3:]:
+                plane_from_java(pixels, out[t, z, c])
+            else:
+                plane_from_java(pixels, plane)
+                out[t, z, c] = plane[spans["y"], spans["x"]]
         return out
 
     def _read_rgb(self, spans: dict[str, slice]) -> np.ndarray:

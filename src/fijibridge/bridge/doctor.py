@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -106,7 +107,7 @@ def _fiji() -> Diagnosis:
     named = os.environ.get("FIJI_DIR")
     found = find_fiji()
     if found is not None:
-        return Diagnosis("Fiji", "ok", str(found))
+        return _fiji_folder(found)
     if named:
         return Diagnosis(
             "Fiji",
@@ -120,6 +121,25 @@ def _fiji() -> Diagnosis:
         "no Fiji folder in the usual places; the embedded ImageJ is used",
         "export FIJI_DIR=/path/to/Fiji.app",
     )
+
+
+def _fiji_folder(folder: Path) -> Diagnosis:
+    """Look at the jars of a Fiji without starting it."""
+    versions = {
+        name: next((m[1] for jar in sorted((folder / "jars").glob(f"{name}-*.jar"))
+                    if (m := re.fullmatch(rf"{name}-(\d[\w.-]*)\.jar", jar.name))), "")
+        for name in ("ij", "imagej-legacy", "jython-slim", "jython-shaded")
+    }  # fmt: skip
+    missing = [name for name in ("ij", "imagej-legacy") if not versions[name]]
+    if missing:
+        return Diagnosis(
+            "Fiji",
+            "broken",
+            f"{folder} has no {' and no '.join(missing)} in jars/: it is not complete",
+            "unpack Fiji anew, or in Fiji: Help > Update...",
+        )
+    shown = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    return Diagnosis("Fiji", "ok", f"{folder} ({shown})")
 
 
 def _display() -> Diagnosis:

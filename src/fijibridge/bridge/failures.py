@@ -23,9 +23,7 @@ class _Known:
     hint: str
 
 
-_EMBEDDED = (
-    "Or use the embedded ImageJ: call fb.start_fiji() without folder and FIJI_DIR."
-)
+_EMBEDDED = "Or use the embedded ImageJ: call fb.start_fiji() without folder and FIJI_DIR."
 _KNOWN = (
     _Known(
         r"UnsupportedClassVersionError|class file version",
@@ -50,8 +48,8 @@ _KNOWN = (
         "Type: xvfb-run -a python SCRIPT   or use mode='headless'.",
     ),
     _Known(
-        r"(Could not resolve|not found in remote|Unable to resolve|Could not find artifact)"
-        r".*(imagej|fiji|scijava)",
+        r"(?=.*(Could not resolve|not found in remote|Unable to resolve|Could not find))"
+        r"(?=.*(net\.imagej:imagej|imagej-legacy|sc\.fiji))",
         "its jars are not on Maven Central, and the SciJava repository cannot be reached",
         "Behind a firewall or offline: unpack a Fiji and type: export FIJI_DIR=/path/to/Fiji.app. "
         + _EMBEDDED,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fijibridge.formats._memory import ThreadMemory
 from fijibridge.model import Region
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Patchwork:
         self._folder, self._put, self._patch = folder, put, patch
         self._nbytes = prod(self.chunk) * dtype.itemsize
         self._lock = threading.Lock()
+        self._memory = ThreadMemory()
         self._file: Any = None
         self._open: dict[tuple[int, ...], _Open] = {}
         self._complete: set[tuple[int, ...]] = set()
@@ -167,7 +169,8 @@ class Patchwork:
         return self._slots - 1
 
     def _assembled(self, whole: Region, found: _Open) -> np.ndarray:
-        out = np.zeros(whole.shape, self.dtype)
+        out = self._memory.get("chunk", whole.shape, self.dtype)
+        out[...] = 0  # parts may lie over each other and leave gaps
         for part, place in found.parts:
             data = self._read_at(place, prod(part.shape) * self.dtype.itemsize)
             inner = tuple(
@@ -189,7 +192,7 @@ class Patchwork:
             view = view[self._file.write(view) :]
 
     def _read_at(self, place: int, size: int) -> np.ndarray:
-        out = np.empty(size, np.uint8)
+        out = self._memory.get("part", (size,), np.dtype(np.uint8))
         if hasattr(os, "preadv"):
             os.preadv(self._file.fileno(), [out.data], place)
             return out

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fijibridge.errors import FormatError
+from fijibridge.formats._memory import ThreadMemory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +100,7 @@ class ChunkedDataset:
         self._lock = threading.Lock()
         self._seek = threading.Lock()
         self._cache: OrderedDict[tuple[int, ...], np.ndarray] = OrderedDict()
-        self._local = threading.local()
+        self._memory = ThreadMemory()
 
     def close(self) -> None:
         """Let go of the file; a second time does nothing."""
@@ -165,12 +166,7 @@ class ChunkedDataset:
         return buffer
 
     def _buffer(self, name: str, size: int) -> np.ndarray:
-        """Return memory of this thread that is used again: fresh pages cost more than reading."""
-        kept: np.ndarray | None = getattr(self._local, name, None)
-        if kept is None or kept.size < size:
-            kept = np.empty(size, np.uint8)
-            setattr(self._local, name, kept)
-        return kept[:size]
+        return self._memory.get(name, (size,), np.dtype(np.uint8))
 
     def _read_at(self, offset: int, buffer: np.ndarray) -> int:
         if hasattr(os, "preadv"):

@@ -22,6 +22,7 @@ from fijibridge.formats._hdf5.axistags import axistags_json
 from fijibridge.formats._hdf5.chunked import packing_of
 from fijibridge.formats._hdf5.read import image_entries, open_file
 from fijibridge.formats._lazy import check_region
+from fijibridge.formats._memory import ThreadMemory
 from fijibridge.formats._patchwork import Patchwork, cells_of
 from fijibridge.formats._target import Staged, target_errors
 from fijibridge.model.units import PIXEL
@@ -155,6 +156,7 @@ class Hdf5Sink:
         self._file: Any = None
         self._raw: _StageFile | None = None
         self._parts: Patchwork | None = None
+        self._memory = ThreadMemory()
         self._turns: Iterator[tuple[int, ...]] | None = None
         self._turn: Any = None
         self._waiting: dict[tuple[int, ...], Any] = {}
@@ -285,9 +287,11 @@ class Hdf5Sink:
     def _put(self, region: Region, part: np.ndarray) -> None:
         """Write a whole chunk, deflated by isal (several times faster than HDF5's zlib)."""
         assert self._chunk is not None  # noqa: S101  # chunks come from a dataset that has some
-        full = np.ascontiguousarray(part)
-        if part.shape != self._chunk:
-            full = np.zeros(self._chunk, part.dtype)
+        full = part
+        if part.shape != self._chunk or not part.flags.c_contiguous:
+            full = self._memory.get("chunk", self._chunk, part.dtype)
+            if part.shape != self._chunk:
+                full[...] = 0
             full[tuple(slice(0, n) for n in part.shape)] = part
         data: Any = full.reshape(-1).view(np.uint8)
         if self._gzip:

@@ -7,12 +7,14 @@ of nothing but 0, the fill value, are left out, as zarr-python does.
 
 from __future__ import annotations
 
+import functools
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fijibridge.errors import FormatError
+from fijibridge.formats._memory import ThreadMemory
 from fijibridge.model import Region
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LEVELS", "ChunkFiles"]
 
+_ROOM = 64  # bytes that blosc may add
 #: Codec -> level of blosc; None is no codec.
 LEVELS = {"lz4": 5, "zstd": 3, "none": None}
 
@@ -53,8 +56,16 @@ class ChunkFiles:
         self.shape, self.chunk = tuple(shape), tuple(chunk)
         self.dtype = dtype.newbyteorder("<")
         self._codec, self._level = codec, LEVELS[codec]
+        self._told = folder, tuple(shape), tuple(chunk), dtype, codec, zarr_format
         self._folder = folder if zarr_format == 2 else folder / "c"
         self._made: set[Path] = set()
+        self._memory = ThreadMemory()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let another process write chunks too."""
+        folder, shape, chunk, dtype, codec, zarr_format = self._told
+        make = functools.partial(ChunkFiles, codec=codec, zarr_format=zarr_format)
+        return make, (folder, shape, chunk, dtype)
 
     def _path(self, low: Sequence[int]) -> Path:
         numbers = [str(a // c) for a, c in zip(low, self.chunk, strict=True)]
@@ -62,9 +73,11 @@ class ChunkFiles:
 
     def put(self, region: Region, part: np.ndarray) -> None:
         """Write a chunk, given as far as it lies in the image; the rest of it is 0."""
-        full: Any = np.ascontiguousarray(part, self.dtype)
-        if part.shape != self.chunk:
-            full = np.zeros(self.chunk, self.dtype)
+        full: Any = part
+        if part.shape != self.chunk or not part.flags.c_contiguous or part.dtype != self.dtype:
+            full = self._memory.get("chunk", self.chunk, self.dtype)
+            if part.shape != self.chunk:
+                full[...] = 0
             full[tuple(slice(0, n) for n in part.shape)] = part
         data = full.reshape(-1).view(np.uint8)
         path = self._path(region.start)
@@ -78,6 +91,7 @@ class ChunkFiles:
         if self._level is not None:
             import imagecodecs
 
+            room: Any = self._memory.get("packed", (data.size + _ROOM,), data.dtype)
             packed = imagecodecs.blosc_encode(
                 full,
                 level=self._level,
@@ -85,6 +99,7 @@ class ChunkFiles:
                 shuffle=1,
                 typesize=self.dtype.itemsize,
                 numthreads=1,
+                out=room,
             )
         with path.open("wb", buffering=0) as file:
             view = memoryview(packed)

@@ -41,7 +41,7 @@ def test_without_a_verb_the_help_is_shown(capsys):
 
 @pytest.mark.parametrize("verb", OPERATIONS)
 def test_help_of_every_verb_names_every_flag(verb, capsys):
-    assert main([verb, "--help"]) == 0
+    assert main([*verb.split(), "--help"]) == 0
     said = capsys.readouterr().out
     for item in declared(operation(verb).settings):
         if not item.positional:

@@ -23,7 +23,7 @@ from fijibridge.patch.journal import Journal
 from fijibridge.patch.provenance import Provenance, Witness, find_provenance
 from fijibridge.patch.rebuild import rebuild
 from fijibridge.patch.region import parse_region, region_text
-from fijibridge.patch.store import keys_of, open_store
+from fijibridge.patch.store import keys_of, open_store, steady
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -453,7 +453,9 @@ def _rule(
     known = rule_named(origin.rule) if origin is not None and origin.rule else None
     if known is not None and options.filter in (None, known.family):
         return Detected(known, "check-out", f"{known.text}; found at check-out")
-    return detect_rule(pyramid, first=index, family=options.filter, near=box)
+    return steady(
+        pyramid, lambda: detect_rule(pyramid, first=index, family=options.filter, near=box)
+    )
 
 
 def _converted(block: np.ndarray, dtype: np.dtype[Any], *, convert: bool) -> np.ndarray:

@@ -27,7 +27,7 @@ from fijibridge.patch.detect import Detected, detect_rule
 from fijibridge.patch.provenance import Provenance, new_id, sidecar_of, stamped
 from fijibridge.patch.rebuild import slab_axis
 from fijibridge.patch.region import parse_region, region_text
-from fijibridge.patch.store import open_store
+from fijibridge.patch.store import open_store, state_of, steady
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -163,7 +163,7 @@ def plan_checkout(
         if not (fmt.container and where.inner):
             check_target(where.path, overwrite=overwrite)
         check_target(sidecar_of(where.path), overwrite=overwrite)
-        detected = detect_rule(pyramid, first=index, near=box)
+        detected = steady(pyramid, lambda: detect_rule(pyramid, first=index, near=box))
     except BaseException:
         pyramid.close()
         raise
@@ -293,6 +293,7 @@ def run_checkout(plan: CheckoutPlan) -> Provenance:
     """
     level, pyramid = plan.stored, plan.pyramid
     try:
+        before = state_of(pyramid)
         pixels = _Pixels(plan)
         found = Fingerprint(level)
         for slab in slabs(level, plan.region):
@@ -310,11 +311,11 @@ def run_checkout(plan: CheckoutPlan) -> Provenance:
             file_dtype=str(plan.spec.dtype),
             role=pyramid.spec.role,
             sha256=found.sha256,
-            rule=plan.detected.rule.name,
+            rule="" if plan.detected.how == "default" else plan.detected.rule.name,
             time=time.time(),
             units=found.units,
         )
-        _write(plan, origin, pixels)
+        _write(plan, origin, pixels, before)
     finally:
         pyramid.close()
     return origin
@@ -349,7 +350,12 @@ class _Pixels:
         return self._held[part]
 
 
-def _write(plan: CheckoutPlan, origin: Provenance, pixels: _Pixels) -> None:
+def _write(
+    plan: CheckoutPlan,
+    origin: Provenance,
+    pixels: _Pixels,
+    before: tuple[tuple[str, bool], ...],
+) -> None:
     spec = stamped(plan.spec, origin)
     assert plan.format.create_image is not None  # noqa: S101  # chosen for writing images
     check = Fingerprint(plan.stored)
@@ -361,7 +367,7 @@ def _write(plan: CheckoutPlan, origin: Provenance, pixels: _Pixels) -> None:
             place = within(plan.region, slab)
             here = Region(tuple(p.start for p in place), tuple(p.stop for p in place))
             sink.write(here, file_values(block, spec))
-        _check_same(check, origin, plan)
+        _check_same(plan, same=check.sha256 == origin.sha256 and state_of(plan.pyramid) == before)
         with staged(sidecar_of(plan.out.path), overwrite=plan.options.overwrite) as beside:
             beside.write_text(origin.to_json() + "\n", "utf-8")
             sink.commit()
@@ -370,8 +376,8 @@ def _write(plan: CheckoutPlan, origin: Provenance, pixels: _Pixels) -> None:
         raise
 
 
-def _check_same(check: Fingerprint, origin: Provenance, plan: CheckoutPlan) -> None:
-    if check.sha256 != origin.sha256:
+def _check_same(plan: CheckoutPlan, *, same: bool) -> None:
+    if not same:
         raise SettingsError(
             f"{plan.pyramid.name} was changed while it was checked out.", "Do it again."
         )

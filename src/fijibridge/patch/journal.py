@@ -19,6 +19,7 @@ import json
 import os
 import socket
 import time
+import urllib.parse
 import uuid
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,6 @@ from fijibridge.patch.keys import LocalKeys, not_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-
     from pathlib import Path
 
     from fijibridge.patch.keys import Keys
@@ -46,6 +46,11 @@ _POLL = 0.05
 def digest(data: bytes | None) -> str:
     """Return the SHA-256 of a unit, "" of none."""
     return "" if data is None else hashlib.sha256(data).hexdigest()
+
+
+def _flat(key: str) -> str:
+    """Return a key as one name: a transaction is one folder, which one call makes safe."""
+    return urllib.parse.quote(key, safe=" ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,20 +156,21 @@ class Journal:
         if isinstance(self.keys, LocalKeys):
             import filelock
 
-            (self.keys.root / HOME).mkdir(exist_ok=True)
-            lock = filelock.FileLock(self.keys.root / _LOCK)  # the system frees it when we die
-            try:
-                lock.acquire(timeout=wait, poll_interval=_POLL)
-            except filelock.Timeout:
-                raise self._busy() from None
+            root = self.keys.root
+            lock = filelock.FileLock(root / _LOCK)  # the system frees it when we die
+            self._acquire(lock, root, wait)
             try:
                 self.keys.put(_OWNER, told)
                 yield
             finally:
                 self.keys.delete(_OWNER)
+                if not self.keys.folders(_TXN):  # while it is ours: nobody may lock what goes
+                    with contextlib.suppress(OSError):
+                        (root / _LOCK).unlink(missing_ok=True)
+                        (root / _TXN).rmdir()
                 lock.release()
-                if not self.keys.folders(_TXN):
-                    self._tidy(self.keys.root)
+                with contextlib.suppress(OSError):
+                    (root / HOME).rmdir()
             return
         end = time.monotonic() + wait
         while not self.keys.create(_LOCK, told):
@@ -204,14 +210,21 @@ class Journal:
             f"fijibridge patch recover {self.keys} --force",
         )
 
-    @staticmethod
-    def _tidy(root: Path) -> None:
-        """Remove the journal's folder when nothing is in it."""
-        with contextlib.suppress(OSError):
-            (root / _LOCK).unlink(missing_ok=True)
-        for folder in (root / _TXN, root / HOME):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+    def _acquire(self, lock: Any, root: Path, wait: float) -> None:
+        import filelock
+
+        end = time.monotonic() + wait
+        while True:
+            try:
+                (root / HOME).mkdir(exist_ok=True)
+                lock.acquire(timeout=max(0.0, end - time.monotonic()), poll_interval=_POLL)
+            except filelock.Timeout:
+                raise self._busy() from None
+            except FileNotFoundError:  # who had it took the empty folder away
+                if not root.is_dir() or time.monotonic() > end + wait + 1:
+                    raise
+                continue
+            return
 
     # ---- what was done
 
@@ -271,7 +284,7 @@ class Journal:
         """Move all units of a committed transaction to their places; may be repeated."""
         keys, home = self.keys, f"{_TXN}/{entry.name}"
         for one in entry.operations:
-            new, old = f"{home}/new/{one.key}", f"{home}/old/{one.key}"
+            new, old = f"{home}/new/{_flat(one.key)}", f"{home}/old/{_flat(one.key)}"
             if one.new and not keys.exists(new):
                 continue  # moved before we died
             if one.old and not entry.undoes and not keys.exists(old) and keys.exists(one.key):
@@ -321,7 +334,7 @@ class Journal:
         back = self.begin({"undo": entry.name, **entry.about}, undoes=entry.name)
         try:
             for one in entry.operations:
-                old = f"{_TXN}/{entry.name}/old/{one.key}"
+                old = f"{_TXN}/{entry.name}/old/{_flat(one.key)}"
                 back.stage_kept(one.key, old if one.old else None)
             committed = back.commit()
         except BaseException:
@@ -367,7 +380,7 @@ class Transaction:
         if data is None and not old:
             return
         if data is not None:
-            self.keys.put(f"{self._home}/new/{key}", data)
+            self.keys.put(f"{self._home}/new/{_flat(key)}", data)
         self.operations.append(Operation(key, digest(data), old))
 
     def stage_kept(self, key: str, kept: str | None) -> None:
@@ -381,7 +394,7 @@ class Transaction:
                     f"The old bytes of {key!r} are gone from the journal.",
                     "It cannot be taken back.",
                 )
-            self.keys.keep(kept, f"{self._home}/new/{key}")
+            self.keys.keep(kept, f"{self._home}/new/{_flat(key)}")
         self.operations.append(Operation(key, digest(data), self.keys.exists(key)))
 
     def commit(self) -> Entry:

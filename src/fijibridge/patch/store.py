@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, TypeVar
 
 from fijibridge.errors import UnsupportedError
 from fijibridge.formats import Location, format_for_reading
@@ -13,10 +14,15 @@ from fijibridge.patch.keys import LocalKeys
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     from fijibridge.patch.keys import Keys
 
-__all__ = ["journal_of", "keys_of", "open_store"]
+__all__ = ["journal_of", "keys_of", "open_store", "state_of", "steady"]
+
+_T = TypeVar("_T")
+_TRIES = 50
+_PAUSE = 0.1
 
 
 def _is_zarr(where: Location) -> None:
@@ -58,3 +64,24 @@ def journal_of(store: str | os.PathLike[str]) -> Journal:
             f"{str(root)!r} is a zipped store; those are only read.", "It has no journal."
         )
     return Journal(LocalKeys(root))
+
+
+def state_of(pyramid: Pyramid) -> tuple[tuple[str, bool], ...]:
+    """Return what the journal says now; equal before and after means nobody wrote between."""
+    if pyramid.store.root.is_file():
+        return ()
+    return tuple((e.name, e.applied) for e in Journal(keys_of(pyramid)).entries())
+
+
+def steady(pyramid: Pyramid, look: Callable[[], _T]) -> _T:
+    """Return what `look` sees when nobody checks anything in meanwhile.
+
+    Levels that are read while units are moved in follow from nothing.
+    """
+    for _ in range(_TRIES):
+        before = state_of(pyramid)
+        found = look()
+        if before == state_of(pyramid) and all(applied for _, applied in before):
+            break
+        time.sleep(_PAUSE)
+    return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 import warnings
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -36,6 +37,9 @@ _MANY_CHUNKS = 20_000
 #: Sparse stores are honest: only what no codec could shrink so far is refused.
 _MAX_RATIO = 20_000
 _FREE = GIB
+#: A check-in moves its chunks in in a moment; readers wait so often, so many seconds.
+_WAITS = 20
+_WAIT = 0.1
 
 
 def is_marked(folder: Path) -> bool:
@@ -87,21 +91,32 @@ def quiet(what: str) -> Iterator[None]:
 def check_settled(root: Path) -> None:
     """Raise FormatError when a check-in was committed to a store but is not in its place wholly.
 
-    Who reads then gets a mixture; see `fijibridge.patch.journal`.
+    Who reads then gets a mixture; see `fijibridge.patch.journal`. One that is under way is waited
+    for.
     """
+    for _ in range(_WAITS):
+        name = _unsettled(root)
+        if not name:
+            return
+        time.sleep(_WAIT)
+    raise FormatError(
+        f"A check-in into {str(root)!r} ({name}) is under way or was interrupted.",
+        f"Wait a moment; if it stays: fijibridge patch recover {root}",
+    )
+
+
+def _unsettled(root: Path) -> str:
     folder = root / ".fijibridge" / "txn"
     try:
         with os.scandir(folder) as found:
             names = [entry.name for entry in found]
     except OSError:
-        return
+        return ""
     for name in names:
         home = folder / name
         if (home / "manifest.json").exists() and not (home / "applied").exists():
-            raise FormatError(
-                f"A check-in into {str(root)!r} ({name}) is under way or was interrupted.",
-                f"Wait a moment; if it stays: fijibridge patch recover {root}",
-            )
+            return name
+    return ""
 
 
 class Store:

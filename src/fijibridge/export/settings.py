@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,8 +22,6 @@ from fijibridge.errors import SettingsError, nearest
 from fijibridge.model.axes import KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from fijibridge.model import Role
     from fijibridge.model.scaling import Scaling
 
@@ -38,6 +37,8 @@ __all__ = [
 
 DTYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
 _NAMED = re.compile(r"\s*([a-z])\s*=\s*(-?\d*)\s*:\s*(-?\d*)\s*", re.IGNORECASE)
+#: Blanks around "=", and between a number and its ":"; other blanks part the axes.
+_LOOSE = re.compile(r"\s*=\s*|(?<=\d)\s*:\s+(?=-?\d)|(?<=\d)\s+:|:\s+(?=-?\d)")
 _EXAMPLE = '"[(0,0,0),(10,None,None)]" or "z=0:10,y=:100"'
 
 Pair = tuple[float, float]
@@ -85,7 +86,7 @@ def _whole(value: Any, name: str) -> int | None:
 
 
 def parse_cutout(value: Any, name: str = "cutout_subregion") -> Cutout:
-    """Return a cut-out from ``[(starts),(stops)]``, ``z=0:10,y=:100`` or two sequences.
+    """Return a cut-out from ``[(starts),(stops)]``, ``z=0:10,y=:100``, two sequences or a mapping.
 
     Raises
     ------
@@ -103,6 +104,8 @@ def parse_cutout(value: Any, name: str = "cutout_subregion") -> Cutout:
         return value
     if isinstance(value, str) and "=" in value:
         return Cutout(named=_named(value, name))
+    if isinstance(value, Mapping):
+        return Cutout(named=_mapped(value, name))
     parts = _listed(value, name)
     try:
         parts = [list(part) for part in parts]
@@ -120,9 +123,27 @@ def parse_cutout(value: Any, name: str = "cutout_subregion") -> Cutout:
     return Cutout(start=start, stop=stop)
 
 
+def _mapped(value: Mapping[Any, Any], name: str) -> dict[str, tuple[int | None, int | None]]:
+    """Return starts and stops of ``{"z": (0, 10)}``, or of slices."""
+    found: dict[str, tuple[int | None, int | None]] = {}
+    for key, part in value.items():
+        whole = isinstance(part, slice) and part.step in (None, 1)
+        pair = (part.start, part.stop) if isinstance(part, slice) and whole else part
+        letter = str(key).lower()
+        fits = len(letter) == 1 and letter in KEYS and letter not in found
+        if not fits or not isinstance(pair, (list, tuple)) or len(pair) != 2:
+            raise SettingsError(
+                f"{name} has {key!r}: {part!r}; each letter of an axis has one start and one stop.",
+                f"Such as {_EXAMPLE}.",
+            )
+        found[letter] = (_whole(pair[0], name), _whole(pair[1], name))
+    return found
+
+
 def _named(text: str, name: str) -> dict[str, tuple[int | None, int | None]]:
     found: dict[str, tuple[int | None, int | None]] = {}
-    for part in text.split(","):
+    tight = _LOOSE.sub(lambda match: match[0].strip(), text.strip())
+    for part in re.split(r"\s*,\s*|\s+", tight):
         match = _NAMED.fullmatch(part)
         if match is None or match[1].lower() not in KEYS:
             raise SettingsError(

@@ -15,13 +15,23 @@ from fijibridge.errors import FormatError, SettingsError
 from fijibridge.export.globs import inner_matches
 from fijibridge.export.naming import InputName, nickname
 from fijibridge.formats import Location, open_image
-from fijibridge.model import Axes, Axis, Image, ImageSource, Region
+from fijibridge.formats._lazy import first_line
+from fijibridge.model import Axes, Axis, Image, ImageSource, ImageSpec, Region
+from fijibridge.model.axes import KEYS
 
 if TYPE_CHECKING:
     from fijibridge.export.settings import ExportSettings
-    from fijibridge.model import ImageSpec
 
-__all__ = ["AsIlastik", "Computed", "Stack", "input_name", "matches", "open_input", "open_source"]
+__all__ = [
+    "ArraySource",
+    "AsIlastik",
+    "Computed",
+    "Stack",
+    "input_name",
+    "matches",
+    "open_input",
+    "open_source",
+]
 
 #: What ilastik takes arrays without axes for.
 _GUESS = {1: "x", 2: "yx", 3: "zyx", 4: "zyxc", 5: "tzyxc"}
@@ -159,8 +169,10 @@ def open_input(value: Any, settings: ExportSettings) -> ImageSource:
             f"An input is a path, an image or an array, not {type(value).__name__}.",
             "Give a file name, fb.read_image(…) or a numpy array.",
         )
-    keys = settings.input_axes or _guessed(tuple(shape))
-    return Image.from_array(value, keys, role=settings.role or "intensity")
+    keys = settings.input_axes or _named_axes(value) or _guessed(tuple(shape))
+    if not getattr(value, "chunks", None):
+        return Image.from_array(value, keys, role=settings.role or "intensity")
+    return ArraySource(value, keys, settings)
 
 
 def _file(path: str, settings: ExportSettings) -> ImageSource:
@@ -179,6 +191,66 @@ def _guessed(shape: tuple[int, ...]) -> str:
     if len(shape) not in _GUESS:
         raise SettingsError(f"An array of {len(shape)} axes (shape {shape}) is no image.")
     return _GUESS[len(shape)]
+
+
+def _named_axes(value: Any) -> str:
+    """Return the axes that an array names itself, as Zarr 3 and xarray do; "" for other names."""
+    metadata = getattr(value, "metadata", None)
+    names = getattr(metadata, "dimension_names", None) or getattr(value, "dims", None) or ()
+    letters = [str(name).lower() for name in names]
+    fits = len(letters) == len(value.shape) and all(len(v) == 1 and v in KEYS for v in letters)
+    return "".join(letters) if fits and len(set(letters)) == len(letters) else ""
+
+
+class ArraySource:
+    """An array in chunks (zarr, dask) as an image; what is not read stays where it is.
+
+    Parameters
+    ----------
+    array
+        Has shape, dtype and chunks, and gives numpy arrays for slices.
+    keys
+        Its axes.
+    settings
+        Of them `role` is used.
+    """
+
+    def __init__(self, array: Any, keys: str, settings: ExportSettings) -> None:
+        self._array = array
+        dtype = np.dtype(array.dtype)
+        self._bool = dtype.kind == "b"
+        if not self._bool and dtype.kind not in "iuf":
+            raise SettingsError(
+                f"The array holds {dtype}; pixels are whole or floating-point numbers."
+            )
+        self._spec = ImageSpec(
+            axes=Axes.of(keys, array.shape),
+            dtype=np.dtype(np.uint8) if self._bool else dtype.newbyteorder("="),
+            role=settings.role or "intensity",
+        )
+
+    @property
+    def spec(self) -> ImageSpec:
+        return self._spec
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Shape of the first chunk."""
+        found = (c[0] if isinstance(c, tuple) else c for c in self._array.chunks)
+        return tuple(max(1, int(c)) for c in found)
+
+    def read(self, region: Region) -> np.ndarray:
+        try:
+            data = np.asarray(self._array[region.slices])
+        except Exception as error:
+            # a dask graph runs whatever its maker put into it
+            raise FormatError(f"The array cannot be read: {first_line(error)}.") from error
+        if self._bool:
+            return data.astype(np.uint8) * np.uint8(1 if self._spec.role == "labels" else 255)
+        return data.astype(self._spec.dtype, copy=False)
+
+    def close(self) -> None:
+        """Whoever made the array closes it."""
 
 
 class Stack:

@@ -10,6 +10,7 @@ dataExportSerializer.py; spec/ilastik-projects.md 1.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -17,14 +18,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fijibridge.errors import FormatError, UnsupportedError
+from fijibridge.errors import FijiBridgeError, FormatError, UnsupportedError
 from fijibridge.formats._hdf5.read import open_file, read_attribute
 from fijibridge.formats._ilp.forests import read_forest
 from fijibridge.formats._ilp.nodes import Node, check_links
+from fijibridge.formats._lazy import first_line
 from fijibridge.model.project import Drawn, FeatureSelection, Lane, PixelStage, Project
 
 if TYPE_CHECKING:
-    from fijibridge.errors import FijiBridgeError
+    from collections.abc import Iterator
 
 __all__ = ["NATIVE", "read_project", "workflow_of"]
 
@@ -53,8 +55,22 @@ def workflow_of(path: str | os.PathLike[str]) -> str:
     FormatError
         When it is no ilastik project.
     """
-    with open_file(Path(path)) as file:
-        return _workflow(Node(file, repr(os.fspath(path))))
+    what = repr(os.fspath(path))
+    with open_file(Path(path)) as file, _damage(what):
+        return _workflow(Node(file, what))
+
+
+@contextlib.contextmanager
+def _damage(what: str) -> Iterator[None]:
+    """Let all that h5py raises on broken bytes be a FormatError."""
+    try:
+        yield
+    except FijiBridgeError:
+        raise
+    except Exception as error:
+        raise FormatError(
+            f"{what} is damaged: {first_line(error)}.", "Copy it again, or save it anew in ilastik."
+        ) from error
 
 
 def _workflow(root: Node) -> str:
@@ -78,7 +94,7 @@ def read_project(path: str | os.PathLike[str]) -> Project:
         When its workflow or its classifier does not run here.
     """
     what = repr(os.fspath(path))
-    with open_file(Path(path)) as file:
+    with open_file(Path(path)) as file, _damage(what):
         root = Node(file, what)
         workflow = _workflow(root)
         if workflow not in NATIVE:

@@ -65,7 +65,9 @@ def mirrored(start: int, stop: int, size: int) -> np.ndarray:
 class _Family(Protocol):
     """Derivatives of one presmoothed tile, by sigma."""
 
-    def __call__(self, sigma: float, around: int, *, flat: bool) -> Derivatives: ...
+    def __call__(
+        self, sigma: float, around: int, *, flat: bool, plain: bool = False
+    ) -> Derivatives: ...
 
 
 def _flattened(tile: Tile) -> Tile:
@@ -276,15 +278,18 @@ class FeatureBank:
         kernel = gaussian_kernel(0, self._presmoothing(j), _PRE_WINDOW, self.flavor)
         margin = self._margin(j)
         made = smooth(tile, kernel, margin, flat=self._flat[j])
-        shared: dict[tuple[float, int, bool], Derivatives] = {}
+        shared: dict[tuple[float, int, bool, bool], Derivatives] = {}
 
-        def derivatives(sigma: float, around: int, *, flat: bool) -> Derivatives:
-            key = (sigma, around, flat)
+        def derivatives(
+            sigma: float, around: int, *, flat: bool, plain: bool = False
+        ) -> Derivatives:
+            # fastfilters has one kind of kernels, so that all filters share their passes
+            plain = plain or self.flavor == "fastfilters"
+            key = (sigma, around, flat, plain)
             if key not in shared:
                 left = (0 if flat else around, around, around)
-                shared[key] = Derivatives(
-                    _flattened(made) if flat else made, sigma, left, self.flavor
-                )
+                tile = _flattened(made) if flat else made
+                shared[key] = Derivatives(tile, sigma, left, self.flavor, plain=plain)
             return shared[key]
 
         for one in self._filters:
@@ -308,10 +313,10 @@ class FeatureBank:
             return [array.reshape(-1) for array in arrays]
 
         if one.name == "GaussianSmoothing":
-            derivatives(f, 0, flat=flat).get(*zero, out=out[0])
+            derivatives(f, 0, flat=flat, plain=True).get(*zero, out=out[0])
         elif one.name == "DifferenceOfGaussians":
-            big = derivatives(f, 0, flat=flat).get(*zero)
-            small = derivatives(0.66 * f, 0, flat=flat).get(*zero)
+            big = derivatives(f, 0, flat=flat, plain=True).get(*zero)
+            small = derivatives(0.66 * f, 0, flat=flat, plain=True).get(*zero)
             tensors.difference(*flats([big, small]), rows[0])
         elif one.name == "GaussianGradientMagnitude":
             bank = derivatives(f, 0, flat=flat)

@@ -32,10 +32,11 @@ LEAST_WIDTH = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kernel:
-    """Half a kernel: centre and one side."""
+    """Half a kernel: centre and one side; `ordered`: summed from side to side in float32."""
 
     weights: np.ndarray
     odd: bool = False
+    ordered: bool = False
 
     @property
     def radius(self) -> int:
@@ -118,6 +119,46 @@ def _vigra_weights(order: int, sigma: float, radius: int) -> np.ndarray:
     return -half if order == 1 else half
 
 
+@functools.lru_cache(maxsize=64)
+def derivative_kernel(order: int, sigma: float, window: float, flavor: Flavor) -> Kernel:
+    """Return the kernel that derivatives of this order are made with.
+
+    vigra has them (the Gaussian beside them too) in float32, made and summed, other than the plain
+    Gaussian; fastfilters has one kind.
+    """
+    if flavor == "fastfilters":
+        return gaussian_kernel(order, sigma, window, flavor)
+    single = np.float32
+    radius = max(1, radius_of(sigma, window, order, flavor))
+    s = single(sigma)
+    norm = single(-1.0 / (math.sqrt(2.0 * math.pi) * float(s * s) * float(s)))
+    if order == 0:
+        norm = single(1.0 / (math.sqrt(2.0 * math.pi) * float(s)))
+    falls = single(-0.5 / float(s) / float(s))
+    taps = []
+    for i in range(-radius, radius + 1):
+        x = single(i)
+        g = norm * np.exp(x * x * falls)
+        if order == 1:
+            g = x * g
+        elif order == 2:
+            g = single((1.0 - float((x / s) * (x / s))) * float(g))
+        taps.append(single(g))
+    if order:
+        total = single(0)
+        for tap in taps:
+            total += tap
+        mean = single(float(total) / (2.0 * radius + 1.0))
+        taps = [tap - mean for tap in taps]
+    moment = single(0)
+    for i, tap in zip(range(-radius, radius + 1), taps, strict=True):
+        share = float(-i) ** order / math.factorial(order)
+        moment = single(float(moment) + float(tap) * share)
+    factor = single(1.0) / moment
+    half = np.array([tap * factor for tap in taps[radius:]], np.float32)
+    return Kernel(-half if order == 1 else half, odd=order == 1, ordered=True)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tile:
     """A part of a volume with margins.
@@ -161,7 +202,11 @@ def _pass(
     out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Filter along one axis; margins shrink from `margin` to `left`."""
-    from fijibridge.projects._kernels.convolve import convolve, convolve_wide
+    from fijibridge.projects._kernels.convolve import (
+        convolve,
+        convolve_ordered,
+        convolve_wide,
+    )
 
     cut = tuple(a - b for a, b in zip(margin, left, strict=True))
     shape = tuple(n - 2 * c for n, c in zip(data.shape, cut, strict=True))
@@ -169,6 +214,7 @@ def _pass(
     strides = (data.shape[1] * data.shape[2], data.shape[2], 1)
     start = sum(c * s for c, s in zip(cut, strides, strict=True))
     run = convolve if kernel.weights.dtype == np.float32 else convolve_wide
+    run = convolve_ordered if kernel.ordered else run
     run(data, target, strides[axis], start, kernel.weights, kernel.odd)
     return target
 
@@ -219,6 +265,8 @@ class Derivatives:
         Around the results.
     flavor
         Whose kernels.
+    plain
+        Only smoothed, no derivatives.
     """
 
     def __init__(
@@ -227,11 +275,12 @@ class Derivatives:
         sigma: float,
         margin: tuple[int, int, int],
         flavor: Flavor,
+        *,
+        plain: bool,
     ) -> None:
         self.tile, self._margin = tile, margin
-        self._kernel: Callable[[int], Kernel] = lambda order: gaussian_kernel(
-            order, sigma, 2.0, flavor
-        )
+        make = gaussian_kernel if plain else derivative_kernel
+        self._kernel: Callable[[int], Kernel] = lambda order: make(order, sigma, 2.0, flavor)
         self._done: dict[tuple[int, ...], np.ndarray] = {}
 
     def get(self, *orders: int, out: np.ndarray | None = None) -> np.ndarray:

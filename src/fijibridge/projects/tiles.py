@@ -83,8 +83,7 @@ def czyx(data: np.ndarray, keys: str) -> np.ndarray:
         Letters.
     """
     here = keys.replace("t", "")
-    if "t" in keys:
-        data = data.take(0, axis=keys.index("t"))
+    data = data[tuple(0 if k == "t" else slice(None) for k in keys)]
     order = [here.index(k) for k in _TILE if k in here]
     data = data.transpose(order)
     return data[tuple(slice(None) if k in here else None for k in _TILE)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from fijibridge.projects._kernels.vectors import LANES, even64, odd64
@@ -61,6 +62,25 @@ def convolve_wide(source, target, step, start, weights, odd):
                     after = src[here + x + k * step]
                     total += weights[k] * after
                     total += sign * weights[k] * src[here + x - k * step]
+                target[z, y, x] = total
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def convolve_ordered(source, target, step, start, weights, odd):
+    """Filter along one axis with float32 sums from side to side, as vigra does; see `convolve`."""
+    depth, height, width = target.shape
+    rows, pitch = source.shape[1], source.shape[2]
+    radius = weights.size - 1
+    src = source.reshape(-1)
+    for z in range(depth):
+        for y in range(height):
+            here = start + (z * rows + y) * pitch
+            for x in range(width):
+                total = np.float32(0)
+                for k in range(-radius, radius + 1):
+                    weight = weights[abs(k)]
+                    weight = -weight if odd and k < 0 else weight
+                    total += weight * src[here + x + k * step]
                 target[z, y, x] = total
 
 

@@ -182,40 +182,31 @@ def eigen3(zz, yz, xz, yy, xy, xx, first, second, third):
 @njit(cache=True, nogil=True, boundscheck=False)
 def eigen3_wide(zz, yz, xz, yy, xy, xx, first, second, third):
     """Eigenvalues of symmetric 3 x 3 matrices as vigra has them, flat arrays."""
-    root3 = math.sqrt(3.0)
+    third_part, root3 = 1.0 / 3.0, math.sqrt(3.0)
     for i in range(zz.size):
         a00, a01, a02, a11, a12, a22 = zz[i], yz[i], xz[i], yy[i], xy[i], xx[i]
-        top = max(abs(a00), abs(a01), abs(a02), abs(a11), abs(a12), abs(a22))
-        if top == _ZERO:
-            first[i] = second[i] = third[i] = _ZERO
-            continue
-        a00 = a00 / top
-        a01 = a01 / top
-        a02 = a02 / top
-        a11 = a11 / top
-        a12 = a12 / top
-        a22 = a22 / top
-        c0 = float(
-            a00 * a11 * a22
-            + _TWO * a01 * a02 * a12
-            - a00 * a12 * a12
-            - a11 * a02 * a02
-            - a22 * a01 * a01
+        # products of float32 numbers are float32 in C++ unless a double is among them
+        c0 = np.float64((a00 * a11) * a22)
+        c0 += ((2.0 * np.float64(a01)) * np.float64(a02)) * np.float64(a12)
+        c0 -= np.float64((a00 * a12) * a12)
+        c0 -= np.float64((a11 * a02) * a02)
+        c0 -= np.float64((a22 * a01) * a01)
+        c1 = np.float64(
+            ((((a00 * a11 - a01 * a01) + a00 * a22) - a02 * a02) + a11 * a22) - a12 * a12
         )
-        c1 = float(a00 * a11 - a01 * a01 + a00 * a22 - a02 * a02 + a11 * a22 - a12 * a12)
-        c2 = float(a00 + a11 + a22)
-        mean = c2 / 3.0
-        p = min((c1 - c2 * mean) / 3.0, 0.0)
+        c2 = np.float64((a00 + a11) + a22)
+        mean = c2 * third_part
+        p = min((c1 - c2 * mean) * third_part, 0.0)
         h = 0.5 * (c0 + mean * (2.0 * mean * mean - c1))
         q = min(h * h + p * p * p, 0.0)
         size = math.sqrt(-p)
-        angle = math.atan2(math.sqrt(-q), h) / 3.0
+        angle = math.atan2(math.sqrt(-q), h) * third_part
         cs, sn = math.cos(angle), math.sin(angle)
         r0 = mean + 2.0 * size * cs
         r1 = mean - size * (cs + root3 * sn)
         r2 = mean - size * (cs - root3 * sn)
         low, high = min(r0, r1), max(r0, r1)
         least, rest = min(low, r2), max(low, r2)
-        third[i] = _F(least) * top
-        second[i] = _F(min(high, rest)) * top
-        first[i] = _F(max(high, rest)) * top
+        third[i] = least
+        second[i] = min(high, rest)
+        first[i] = max(high, rest)

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from fijibridge.model import ImageSpec
 
-__all__ = ["refined", "said_of", "texts_of"]
+__all__ = ["CARRIED", "placed", "refined", "said_of", "texts_of"]
+
+#: Name of the attribute where a format has attributes.
+CARRIED = "fijibridge"
 
 _LARGEST_TEXT = 2**20
 
@@ -62,6 +65,21 @@ def refined(axis: Axis, said: Mapping[str, Any], *, known: bool) -> Axis:
     if not abs(mine.origin * factor - axis.origin) <= near:
         mine = replace(mine, origin=axis.origin / factor)
     return mine
+
+
+def placed(axis: Axis, said: Mapping[str, Any]) -> Axis:
+    """Return an axis with the origin that was carried: the header has no place for one.
+
+    It counts only while the header's scale is the one it was written with.
+    """
+    about = said.get("axes")
+    try:
+        mine = about[axis.key]  # type: ignore[index]  # anything may stand there
+        scale, origin, unit = float(mine["scale"]), float(mine["origin"]), str(mine["unit"])
+    except (TypeError, KeyError, ValueError, OverflowError):
+        return axis
+    same = unit == axis.unit and math.isclose(scale, axis.scale, rel_tol=1e-9)
+    return replace(axis, origin=origin) if same and math.isfinite(origin) else axis
 
 
 def texts_of(said: Mapping[str, Any]) -> tuple[tuple[str, ...], str, dict[str, str]]:

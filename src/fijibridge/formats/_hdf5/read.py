@@ -6,12 +6,14 @@ and a read of more bytes than the file can hold is refused before memory is aske
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fijibridge.errors import FijiBridgeError, FormatError
+from fijibridge.formats._carried import CARRIED, placed, texts_of
 from fijibridge.formats._hdf5.axistags import (
     asked_axes,
     axes_attribute_keys,
@@ -316,6 +318,15 @@ def drange_of(dataset: Any) -> tuple[float, float] | None:
     return low, high
 
 
+def _said(dataset: Any) -> dict[str, Any]:
+    """Return what our files say beside ilastik's attributes."""
+    try:
+        found = json.loads(text_of(read_attribute(dataset, CARRIED)) or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def open_entry(where: Location, options: ReadOptions) -> LazySource:
     """Open one dataset of a file lazily."""
     file = open_file(where.path)
@@ -331,7 +342,12 @@ def open_entry(where: Location, options: ReadOptions) -> LazySource:
             axes = asked_axes(options.axes, _axes_or_blank(dataset, what))
             notes = {}
         role = role_of(dataset, options.role)
+        said = _said(dataset)
+        axes = Axes(tuple(placed(axis, said) for axis in axes))
+        _, info, properties = texts_of(said)
         extra = Extra(
+            info=info,
+            properties=properties,
             drange=drange_of(dataset),
             display_mode=text_of(read_attribute(dataset, "display_mode")),
             other={"axis_descriptions": notes} if notes else {},

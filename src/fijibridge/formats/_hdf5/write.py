@@ -13,11 +13,13 @@ import io
 import json
 import shutil
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fijibridge.errors import FijiBridgeError, SettingsError, UnsupportedError
+from fijibridge.formats._carried import CARRIED, said_of
 from fijibridge.formats._hdf5.axistags import axistags_json
 from fijibridge.formats._hdf5.chunked import packing_of
 from fijibridge.formats._hdf5.read import image_entries, open_file
@@ -46,6 +48,8 @@ DTYPES = frozenset(
     )
 )
 COMPRESSIONS = ("gzip", "none")
+#: HDF5 keeps attributes up to 64 kB in the header.
+_LARGEST_ATTRIBUTE = 60_000
 _GZIP_LEVEL = 1  # ilastik's
 #: At level 2 isal packs noise, labels and probabilities as tightly as zlib at 1, and much faster.
 _ISAL_LEVEL = 2
@@ -220,6 +224,9 @@ class Hdf5Sink:
                 put=self._put,
                 patch=self._patch,
             )
+
+    #: Blocks may hold parts of chunks: those wait until they are whole.
+    takes_parts = True
 
     @property
     def chunks(self) -> tuple[int, ...]:
@@ -407,6 +414,12 @@ def write_attributes(dataset: Any, spec: ImageSpec) -> None:
     units = {axis.key: axis.unit for axis in spec.axes if axis.unit != PIXEL}
     if units:
         dataset.attrs["axis_units"] = json.dumps(units)
+    if extra.info or extra.properties or any(axis.origin for axis in spec.axes):
+        said = json.dumps(said_of(spec))
+        if len(said) > _LARGEST_ATTRIBUTE:
+            said = json.dumps(said_of(replace(spec, extra=replace(extra, info=""))))
+        if len(said) <= _LARGEST_ATTRIBUTE:
+            dataset.attrs[CARRIED] = said
     mode = "random-colortable" if spec.role == "labels" else "default"
     dataset.attrs["display_mode"] = extra.display_mode or mode
     if extra.drange is not None:

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
     from fijibridge.model import ImageSpec
 
-__all__ = ["ome_metadata", "read_ome_axes", "read_ome_channels", "says_labels"]
+__all__ = [
+    "ome_metadata",
+    "read_ome_axes",
+    "read_ome_channels",
+    "read_ome_properties",
+    "says_labels",
+]
 
 #: OME's spelling of the units it knows and ImageJ spells otherwise.
 _OME_UNITS = {"second": "s", "minute": "min", "hour": "h", "angstrom": "\u00c5"}
@@ -106,6 +112,21 @@ def read_ome_channels(xml: str) -> tuple[str, ...]:
     return tuple(e.get("Name", "") for e in pixels if _local(e) == "Channel")
 
 
+def read_ome_properties(xml: str) -> dict[str, str]:
+    """Return the pairs of all map annotations."""
+    from xml.etree import ElementTree as ET
+
+    if "MapAnnotation" not in xml:
+        return {}
+    try:
+        root = ET.fromstring(xml)  # noqa: S314  # expat limits the growth of entities
+    except ET.ParseError:
+        return {}
+    maps = (e for e in root.iter() if _local(e) == "MapAnnotation")
+    pairs = (m for one in maps for m in one.iter() if _local(m) == "M")
+    return {m.get("K", ""): m.text or "" for m in pairs if m.get("K")}
+
+
 def says_labels(xml: str) -> bool:
     """Return whether we wrote the first image as labels."""
     from xml.etree import ElementTree as ET
@@ -155,6 +176,8 @@ def ome_metadata(spec: ImageSpec, planes: int, letters: str) -> dict[str, Any]:
         found["Plane"] = plane
     if spec.extra.channel_names and not letters.endswith("S"):
         found["Channel"] = {"Name": list(spec.extra.channel_names)}
+    if spec.extra.properties:
+        found["MapAnnotation"] = dict(spec.extra.properties)
     # by what is said, not by the clock: the same image makes the same file
     said = repr((found, spec.shape, str(spec.dtype)))
     found["UUID"] = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, said)}"

@@ -189,12 +189,13 @@ def _extra(opened: Opened, axes: Axes) -> Extra:
         ranges = tuple((a - 32768.0, b - 32768.0) for a, b in extra.display_ranges)
         extra = replace(extra, display_ranges=ranges)
     if opened.ome:
-        from fijibridge.formats._tiff.ome import read_ome_channels
+        from fijibridge.formats._tiff.ome import read_ome_channels, read_ome_properties
 
         names = read_ome_channels(opened.ome)
         extra = replace(
             extra,
             ome_xml=opened.ome,
+            properties={**extra.properties, **read_ome_properties(opened.ome)},
             channel_names=names if len(names) == axes.size("c") and any(names) else (),
         )
     return extra

@@ -173,7 +173,11 @@ class ExportVerbSettings:
         "index, slice_index",
     )
     output_internal_path: str = setting(
-        "exported_data", kind=TEXT, metavar="PATH", group=_NAMES, help="place inside HDF5 files"
+        "exported_data",
+        kind=TEXT,
+        metavar="PATH",
+        group=_NAMES,
+        help="place inside HDF5 and N5 files",
     )
     recipe: str | None = setting(
         None,
@@ -215,6 +219,15 @@ class ExportVerbSettings:
     readonly: bool = setting(
         default=False, kind=FLAG, group=_WORK, help="ilastik's; inputs are never changed"
     )
+    ignore_training_axistags: bool = setting(
+        default=False, kind=FLAG, group=_WORK, help="ilastik's; an export has no training data"
+    )
+    new_project: str | None = setting(
+        None, kind=TEXT, metavar="FILE", group=_WORK, help="ilastik's; no project is made"
+    )
+    workflow: str | None = setting(
+        None, kind=TEXT, metavar="NAME", group=_WORK, help="ilastik's: Data Conversion"
+    )
 
     def check(self) -> None:
         """Refuse what does not go together."""
@@ -222,6 +235,11 @@ class ExportVerbSettings:
             raise SettingsError(f"jobs is {self.jobs}; allowed is 0 or more.")
         if len(self.stack_along) != 1:
             raise SettingsError(f"stack_along is {self.stack_along!r}; allowed is one letter.")
+        if self.workflow is not None and self.workflow.strip().lower() != "data conversion":
+            raise SettingsError(
+                f"workflow is {self.workflow!r}; an export is ilastik's workflow Data Conversion.",
+                "A trained project of another workflow runs with the verb ilastik.",
+            )
         if self.yes and not self.delete:
             raise SettingsError("yes answers the question of --delete, which is not given.")
         if self.report is not None and not self.report.lower().endswith((".html", ".htm")):

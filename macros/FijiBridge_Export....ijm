@@ -25,8 +25,9 @@ if (interactive) {
     Dialog.addString("Output axis order", "", 8);
     Dialog.addToSameRow();
     Dialog.addChoice("Downscale", newArray("", "linear", "mean", "nearest"), "");
-    Dialog.addChoice("Compat", newArray("", "ilastik"), "");
+    Dialog.addChoice("Ome zarr version", newArray("", "0.4", "0.5"), "");
     Dialog.addToSameRow();
+    Dialog.addChoice("Compat", newArray("", "ilastik"), "");
     Dialog.addString("Output format", "", 8);
     Dialog.addString("Output filename format", "{dataset_dir}/{nickname}_{result_type}", 32);
     Dialog.addString("Output internal path", "exported_data", 32);
@@ -36,6 +37,8 @@ if (interactive) {
     Dialog.addToSameRow();
     Dialog.addString("Jobs", "0", 8);
     Dialog.addString("Memory", "268435456", 32);
+    Dialog.addString("New project", "", 8);
+    Dialog.addString("Workflow", "", 32);
     Dialog.addCheckbox("Preconvert stacks", false);
     Dialog.addToSameRow();
     Dialog.addCheckbox("Delete", false);
@@ -45,11 +48,13 @@ if (interactive) {
     Dialog.addCheckbox("Headless", false);
     Dialog.addCheckbox("Readonly", false);
     Dialog.addToSameRow();
+    Dialog.addCheckbox("Ignore training axistags", false);
+    Dialog.addToSameRow();
     Dialog.addCheckbox("Overwrite", false);
     Dialog.addToSameRow();
     Dialog.addCheckbox("Skip existing", false);
-    Dialog.addToSameRow();
     Dialog.addCheckbox("Dry run", false);
+    Dialog.addToSameRow();
     Dialog.addCheckbox("No settings", false);
     Dialog.show();
     keys = "";
@@ -66,6 +71,7 @@ if (interactive) {
     keys = keys + fijibridgeKey("export_drange", Dialog.getString());
     keys = keys + fijibridgeKey("output_axis_order", Dialog.getString());
     keys = keys + fijibridgeKey("downscale", Dialog.getChoice());
+    keys = keys + fijibridgeKey("ome_zarr_version", Dialog.getChoice());
     keys = keys + fijibridgeKey("compat", Dialog.getChoice());
     keys = keys + fijibridgeKey("output_format", Dialog.getString());
     value = Dialog.getString(); if (value != "{dataset_dir}/{nickname}_{result_type}") keys = keys + fijibridgeKey("output_filename_format", value);
@@ -75,11 +81,14 @@ if (interactive) {
     keys = keys + fijibridgeKey("scheduler", Dialog.getString());
     value = Dialog.getString(); if (value != "0") keys = keys + fijibridgeKey("jobs", value);
     value = Dialog.getString(); if (value != "268435456") keys = keys + fijibridgeKey("memory", value);
+    keys = keys + fijibridgeKey("new_project", Dialog.getString());
+    keys = keys + fijibridgeKey("workflow", Dialog.getString());
     if (Dialog.getCheckbox()) keys = keys + "preconvert_stacks ";
     if (Dialog.getCheckbox()) keys = keys + "delete ";
     if (Dialog.getCheckbox()) keys = keys + "yes ";
     if (Dialog.getCheckbox()) keys = keys + "headless ";
     if (Dialog.getCheckbox()) keys = keys + "readonly ";
+    if (Dialog.getCheckbox()) keys = keys + "ignore_training_axistags ";
     if (Dialog.getCheckbox()) keys = keys + "overwrite ";
     if (Dialog.getCheckbox()) keys = keys + "skip_existing ";
     if (Dialog.getCheckbox()) keys = keys + "dry_run ";

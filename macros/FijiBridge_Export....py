@@ -17,10 +17,11 @@
 #@ String (label="Export drange", description="the range of values afterwards", required=false, persist=false, value="") export_drange
 #@ String (label="Output axis order", description="axes of the output, such as tzyxc", required=false, persist=false, value="") output_axis_order
 #@ String (label="Downscale", description="how the levels of a pyramid are made; left out: linear, labels nearest", required=false, persist=false, choices={"", "linear", "mean", "nearest"}, value="") downscale
+#@ String (label="Ome zarr version", description="of an OME-Zarr; left out: 0.4, which Fiji and MoBIE open", required=false, persist=false, choices={"", "0.4", "0.5"}, value="") ome_zarr_version
 #@ String (label="Compat", description="bit for bit what current ilastik writes, truncation, wrapping and names included", required=false, persist=false, choices={"", "ilastik"}, value="") compat
-#@ String (label="Output format", description="ilastik's name of the format; left out: as the suffix says, else compressed hdf5", required=false, persist=false, value="") output_format
+#@ String (label="Output format", description="left out: as the suffix says, else compressed hdf5; one of: hdf5, compressed hdf5, blockwise hdf5...", required=false, persist=false, value="") output_format
 #@ String (label="Output filename format", description="name with placeholders: dataset_dir, nickname, result_type, roi, x_start, x_stop, ..., index, sli...", required=false, persist=false, value="{dataset_dir}/{nickname}_{result_type}") output_filename_format
-#@ String (label="Output internal path", description="place inside HDF5 files", required=false, persist=false, value="exported_data") output_internal_path
+#@ String (label="Output internal path", description="place inside HDF5 and N5 files", required=false, persist=false, value="exported_data") output_internal_path
 #@ String (label="Recipe", description="several products of each input in one read: a TOML or JSON list of these options", required=false, persist=false, value="") recipe
 #@ String (label="Report", description="page with thumbnails, settings, times and failures", required=false, persist=false, value="") report
 #@ Boolean (label="Delete", description="delete what an export with these settings has written; lists it and asks first", required=false, persist=false, value=false) delete
@@ -30,6 +31,9 @@
 #@ String (label="Memory", description="what blocks in flight may take, such as 1GB", required=false, persist=false, value="268435456") memory
 #@ Boolean (label="Headless", description="ilastik's; nothing here opens windows", required=false, persist=false, value=false) headless
 #@ Boolean (label="Readonly", description="ilastik's; inputs are never changed", required=false, persist=false, value=false) readonly
+#@ Boolean (label="Ignore training axistags", description="ilastik's; an export has no training data", required=false, persist=false, value=false) ignore_training_axistags
+#@ String (label="New project", description="ilastik's; no project is made", required=false, persist=false, value="") new_project
+#@ String (label="Workflow", description="ilastik's: Data Conversion", required=false, persist=false, value="") workflow
 #@ Boolean (label="Overwrite", description="replace existing targets", required=false, persist=false, value=false) overwrite
 #@ Boolean (label="Skip existing", description="skip targets that are complete: made with the same settings from the same source", required=false, persist=false, value=false) skip_existing
 #@ Boolean (label="Dry run", description="print the plan, write nothing", required=false, persist=false, value=false) dry_run
@@ -66,6 +70,7 @@ defaults = {
     "export_drange": "",
     "output_axis_order": "",
     "downscale": "",
+    "ome_zarr_version": "",
     "compat": "",
     "output_format": "",
     "output_filename_format": "{dataset_dir}/{nickname}_{result_type}",
@@ -79,6 +84,9 @@ defaults = {
     "memory": "268435456",
     "headless": "false",
     "readonly": "false",
+    "ignore_training_axistags": "false",
+    "new_project": "",
+    "workflow": "",
     "overwrite": "false",
     "skip_existing": "false",
     "dry_run": "false",

@@ -292,7 +292,10 @@ function fijibridgeRecord(label, keys) {
 // What every menu command does with its macro options or the keys of its dialog.
 function fijibridgeDo(label, verb, keys, interactive) {
     if (interactive) fijibridgeRecord(label, keys);
+    // what is opened for the user is no step of his
+    call("ij.plugin.frame.Recorder.suspendRecording");
     answer = fijibridgeCall(verb, keys);
+    call("ij.plugin.frame.Recorder.resumeRecording");
     if (interactive && startsWith(answer, "error")) showMessage("FijiBridge", substring(answer, 6));
     return answer;
 }

@@ -13,11 +13,13 @@ EXPECTED = {
     "particles_in_python.py": ["10 cells, 4 brighter", "cells_RoiSet.zip"],
     "masks_to_rois.py": ["0003: composite", "0070: traced", "identical after the round trip: True"],
 }
+#: Examples whose tests are elsewhere: tests/ops, tests/test_lesson.py.
+OTHERS = {"demo.py", "output_saving.py", "output_saving_fiji.py", "output_saving_jython.py"}
 
 
 def test_every_example_is_here():
     found = {p.name for p in (ROOT / "examples").glob("*.py") if not p.name.startswith("_")}
-    assert found == {*EXPECTED, "demo.py"}  # the demo has a test of its own: tests/ops
+    assert found == {*EXPECTED, *OTHERS}
 
 
 @pytest.mark.parametrize("name", EXPECTED)

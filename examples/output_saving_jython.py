@@ -1,6 +1,6 @@
 # Analyze Particles, its outputs saved, no ROI Manager: Jython, in Fiji or ImageJ. Works headless:
 #     fijibridge fiji run examples/output_saving_jython.py --headless image=nuclei.tif outdir=out
-# ruff: noqa: UP031, F821
+# ruff: noqa: D100, UP031, F821
 # @ String image
 # @ String outdir
 from ij import IJ

@@ -1,7 +1,8 @@
 """How an image is cut into blocks: what fits the memory, the source and the sink.
 
 Blocks are whole chunks of the source where a part of a chunk costs as much as all of it (packed
-files), so that each is unpacked once; else whole chunks of the sink. They depend on the memory, not
+files) and the sink takes parts of its own chunks, so that each is unpacked once; else whole chunks
+of the sink. They depend on the memory, not
 on the number of threads, so that files do not either.
 """
 
@@ -171,7 +172,8 @@ def grid_for(
     read, written = source.spec.dtype.itemsize, dtype.itemsize
     weight = read + (_FLOATS if any(map(_computes, steps)) else 0) + written
     theirs = getattr(sink, "chunks", None)
-    costly = getattr(source, "costly", False) and prod(chunks) > 1
+    parts = theirs is None or getattr(sink, "takes_parts", False)
+    costly = parts and getattr(source, "costly", False) and prod(chunks) > 1
     unit = chunks if costly or theirs is None else tuple(theirs)
     least = prod(min(c, n) for c, n in zip(unit, shape, strict=True)) * weight
     jobs = max(1, min(jobs, memory // max(1, least)))

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,9 @@ from fijibridge.errors import SettingsError
 from fijibridge.formats._hdf5.axistags import axistags_json
 from fijibridge.formats._hdf5.write import block_shape
 from fijibridge.formats._lazy import check_region
+from fijibridge.formats._patchwork import Patchwork
 from fijibridge.formats._target import Staged, target_errors
+from fijibridge.formats._zarr.chunks import ChunkFiles
 from fijibridge.formats._zarr.gauss import gauss_weights
 from fijibridge.formats._zarr.meta import ORDER, set_attributes
 from fijibridge.model import Axes, Region
@@ -101,7 +102,7 @@ class IlastikZarrSink:
         if options.levels is not None:
             self._levels = self._levels[: options.levels]
         self._chunk = _chunk(spec.axes, spec.dtype.itemsize)
-        self._lock = threading.Lock()
+        self._parts: Patchwork | None = None
         self._stage = Staged(where.path, overwrite=options.overwrite)
         try:
             with target_errors(where.path):
@@ -109,6 +110,9 @@ class IlastikZarrSink:
         except BaseException:
             self.abort()
             raise
+
+    #: Blocks may hold parts of chunks: those wait until they are whole.
+    takes_parts = True
 
     @property
     def chunks(self) -> tuple[int, ...]:
@@ -134,6 +138,22 @@ class IlastikZarrSink:
             )
             for level in self._levels
         ]
+        files = ChunkFiles(
+            self._stage.path / self._levels[0].name,
+            self._spec.shape,
+            self._chunk,
+            self._spec.dtype,
+            codec="lz4",
+            zarr_format=2,
+        )
+        self._parts = Patchwork(
+            self._spec.shape,
+            self._chunk,
+            self._spec.dtype,
+            self._stage.path.parent,
+            put=files.put,
+            patch=files.patch,
+        )
 
     def write(self, region: Region, block: np.ndarray) -> None:
         check_region(region, self._spec.shape, f"the target {str(self._stage.target)!r}")
@@ -145,22 +165,15 @@ class IlastikZarrSink:
         if block.size == 0:
             return
         block = block.astype(self._spec.dtype, copy=False)
-        whole_chunks = all(
-            a % c == 0 and (b % c == 0 or b == n)
-            for a, b, c, n in zip(
-                region.start, region.stop, self._chunk, self._spec.shape, strict=True
-            )
-        )
+        assert self._parts is not None  # noqa: S101  # made in __init__
         with target_errors(self._stage.target):
-            if whole_chunks:
-                self._arrays[0][region.slices] = block
-            else:  # parts of chunks are read, changed and written
-                with self._lock:
-                    self._arrays[0][region.slices] = block
+            self._parts.write(region, block)
 
     def commit(self) -> None:
         try:
             with target_errors(self._stage.target):
+                assert self._parts is not None  # noqa: S101  # made in __init__
+                self._parts.finish()
                 for finer, coarser in itertools.pairwise(self._arrays):
                     self._reduce(finer, coarser)
                 self._write_metadata()
@@ -199,6 +212,8 @@ class IlastikZarrSink:
             array.attrs.update(more)
 
     def abort(self) -> None:
+        if self._parts is not None:
+            self._parts.close()
         self._stage.abort()
 
 

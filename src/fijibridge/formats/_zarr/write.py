@@ -145,6 +145,9 @@ class ZarrSink:
             self.abort()
             raise
 
+    #: Blocks may hold parts of chunks: those wait until they are whole.
+    takes_parts = True
+
     @property
     def chunks(self) -> tuple[int, ...]:
         """Shape of the blocks that are written fastest, in the spec's axes."""

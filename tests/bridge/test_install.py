@@ -47,6 +47,15 @@ def test_there_and_back_leaves_nothing(app):
     assert tree(app) == before
 
 
+def test_a_path_with_dots_is_the_same_folder(app):
+    before = tree(app)
+    dotted = app.parent / "x" / ".." / app.name
+    install(dotted)
+    assert install(dotted).written == ()
+    uninstall(dotted)
+    assert tree(app) == before
+
+
 def test_one_kind_of_command_per_host(app):
     install(app)
     kind = find_place(app).kind

@@ -81,7 +81,7 @@ def keys_of_all(image: str) -> list[tuple[str, str]]:
     known = {
         "particles": f"input=[{image}] size=[1-Infinity] outdir=[OUT]",
         "convert": f"input=[{image}] output=[OUT/copy.npy]",
-        "measure": "objects=[OUT/mask_RoiSet.zip] table=[OUT/again.tsv]",
+        "measure": f"objects=[OUT/mask_RoiSet.zip] image=[{image}] table=[OUT/again.tsv]",
         "export": f"input=[{image}] output_filename_format=[OUT/exported.h5]",
         "doctor": "start=false",
     }

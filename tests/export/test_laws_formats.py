@@ -14,8 +14,9 @@ from fijibridge.errors import FijiBridgeError
 from fijibridge.export.batch import plan_batch, run_item
 from fijibridge.export.outputs import OUTPUTS, shelf_format
 from fijibridge.export.settings import DTYPES, ExportSettings
-from fijibridge.formats import read_image
+from fijibridge.formats import open_image, read_image
 from fijibridge.model import Axes, Image
+from fijibridge.model.image import Level
 
 #: DVID has tests of its own, with a server; PBM holds two values, JPEG none exactly.
 FORMATS = sorted(set(OUTPUTS) - {"dvid", "pbm", "pbm sequence"})
@@ -142,3 +143,39 @@ def _in_order(values, mine, keys, shape):
 
 def test_the_law_is_about_most_formats():
     assert len([name for name in FORMATS if HELD[name]]) >= 0.8 * len(FORMATS) or not HELD
+
+
+@settings(max_examples=pytest.count(15, 300))
+@given(
+    st.lists(st.integers(1, 300), min_size=2, max_size=3),
+    st.sampled_from(["intensity", "labels"]),
+    st.sampled_from([0.25, 0.5, 1.0, 3.0]),
+    st.sampled_from(["", "ilastik"]),
+    st.data(),
+)
+def test_the_levels_that_are_planned_are_found(tmp_path_factory, shape, role, depth, compat, data):
+    keys = "zyx"[-len(shape) :]
+    rng = np.random.default_rng(0)
+    axes = Axes.of(keys, shape, scale={"z": depth, "y": 0.5, "x": 0.5}, unit="um")
+    image = Image.from_array(rng.integers(0, 9, shape, np.uint8), axes, role=role)
+    start = [data.draw(st.integers(0, n - 1)) for n in shape]
+    more = ([0], [1]) if compat else ([], [])
+    wanted = ExportSettings(
+        output_format="multi-scale OME-Zarr",
+        cutout_subregion=([*start, *more[0]], [*shape, *more[1]]),
+        compat=compat,
+        output_filename_format=str(tmp_path_factory.mktemp("z") / "o.zarr"),
+    )
+    (item,) = plan_batch([image], wanted)
+    run_item(item)
+    plan = item.plan
+    found = open_image(plan.files[0], level=0).spec
+    scales = found.scales or (Level("", found.axes),)
+    assert [level.axes.shape for level in scales] == [one.shape for one in plan.levels]
+    for mine, theirs in zip(scales, plan.levels, strict=True):
+        assert [a.scale for a in mine.axes] == pytest.approx([a.scale for a in theirs])
+        if not compat:
+            assert [a.origin for a in mine.axes] == pytest.approx([a.origin for a in theirs])
+    whole = read_image(plan.files[0], level=0)
+    cut = image.data[tuple(slice(a, None) for a in start)]
+    np.testing.assert_array_equal(whole.data.reshape(cut.shape), cut)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fijibridge as fb
-from fijibridge.errors import SettingsError
+from fijibridge.errors import SettingsError, UnsupportedError
 from fijibridge.export.batch import plan_one
 from fijibridge.export.settings import ExportSettings
 from fijibridge.model import Axes, Extra, Image
@@ -138,3 +138,58 @@ def test_a_dry_run_tells_everything(tmp_path, capsys):
     assert "a-raw_Input.zarr" in out
     assert "become 0 and 1" in out + err
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_options_without_effect_are_told():
+    for chosen in (
+        {"downscale": "mean"},
+        {"downscale": "nearest", "output_format": "single-scale OME-Zarr"},
+        {"ome_zarr_version": "0.5"},
+        {"ome_zarr_version": "0.5", "output_format": "n5"},
+    ):
+        with pytest.raises(SettingsError, match=r"has no (levels|OME-Zarr version)"):
+            plan(image(), **chosen)
+    with pytest.raises(SettingsError, match=r"allowed are 0\.4 and 0\.5"):
+        plan(image(), ome_zarr_version="0.3")
+    with pytest.raises(SettingsError, match=r"ilastik writes OME-Zarr 0\.4"):
+        plan(image(), ome_zarr_version="0.5", compat="ilastik", output_format="n5")
+    found = plan(image(), output_internal_path="vol/a", output_format="multipage tiff")
+    assert "has no effect" in found.warnings[0]
+    for name in ("hdf5", "n5"):
+        assert not plan(image(), output_internal_path="vol/a", output_format=name).warnings
+
+
+def test_labels_in_dicom_are_segments():
+    labels = image("uint16", role="labels")
+    assert plan(labels, output_format="dicom").format.name == "dicom seg"
+    assert plan(image("uint16"), output_format="dicom").format.name == "dicom"
+    assert plan(labels, output_filename_format="a.dcm", output_format=None).format.name == (
+        "dicom seg"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "format_"),
+    [
+        ("a.n5", "compressed n5"),
+        ("a.nii", "nifti"),
+        ("a.nii.gz", "nifti"),
+        ("a.xv", None),
+        ("a.ome.zarr", "multi-scale OME-Zarr"),
+        ("http://localhost:8000/api/node/1/v", "dvid"),
+        ("a_{slice_index}.hdr", "hdr sequence"),
+        ("a_{slice_index}.tif", "tif sequence"),
+    ],
+)
+def test_the_suffix_means_a_format(name, format_):
+    source = image("float32" if "hdr" in name else "uint8")
+    if format_ is None:
+        with pytest.raises(UnsupportedError, match="holds one plane"):
+            plan(source, output_format=None, output_filename_format=name)
+        return
+    found = plan(source, output_format=None, output_filename_format=name)
+    assert found.format.name == format_
+    if "slice_index" in name:
+        assert len(found.files) == SHAPE[0]
+    else:
+        assert found.files[0].removesuffix("/exported_data").endswith(name)

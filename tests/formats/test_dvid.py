@@ -205,6 +205,12 @@ def test_export_to_dvid_as_ilastik_names_it(server, tmp_path):
     found = server.volumes["a-raw"].get([7, 0, 2], [43, 40, 6])
     np.testing.assert_array_equal(found, image.data[2:8, :, 7:])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5"]
+    assert [(method, path.rpartition(UUID)[2]) for method, path, *_ in server.requests] == [
+        ("GET", "/a-raw/info"),
+        ("GET", "/info"),
+        ("POST", "/instance"),
+        ("POST", "/a-raw/raw/0_1_2/64_64_32/0_0_0"),
+    ]
     with pytest.raises(SettingsError, match="no place on a DVID server"):
         fb.export(tmp_path / "a.h5/raw", output_format="dvid")
     with pytest.raises(SettingsError, match="is on a server"):

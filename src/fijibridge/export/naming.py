@@ -26,7 +26,6 @@ __all__ = [
     "InputName",
     "expand",
     "has_slice_index",
-    "is_url",
     "nickname",
     "region_fields",
     "slice_names",
@@ -197,17 +196,6 @@ def expand(
     if exact:
         return _pass(_pass(pattern, first, keep=None), fields, keep=None)
     return _pass(pattern, {**first, "index": name.index, **fields}, keep=(SLICE,))
-
-
-def is_url(name: str) -> bool:
-    """Return whether a name is a place on a server.
-
-    Examples
-    --------
-    >>> is_url("http://localhost:8000/api/node/3f8c/grey"), is_url("a/b.h5")
-    (True, False)
-    """
-    return name.lower().startswith(("http://", "https://"))
 
 
 def has_slice_index(name: str) -> bool:

@@ -197,9 +197,10 @@ def output_named(name: str) -> Output:
 
 def output_for_suffix(pattern: str) -> Output | None:
     """Return the format that the suffix of a name means, sequences where the name has an index."""
-    from fijibridge.export.naming import has_slice_index, is_url, strip_suffix
+    from fijibridge.export.naming import has_slice_index, strip_suffix
+    from fijibridge.formats.dvid import is_dvid
 
-    if is_url(pattern):
+    if is_dvid(pattern):
         return OUTPUTS["dvid"]
     _, suffix = strip_suffix(pattern, _BY_SUFFIX)
     if not suffix:

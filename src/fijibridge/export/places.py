@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fijibridge.export.naming import InputName, nickname
 from fijibridge.export.sources import input_name, open_source
 from fijibridge.formats import Location, ReadOptions
+from fijibridge.formats.dvid import is_dvid
 from fijibridge.formats.remote import is_url, open_remote, split_url, upload
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _local(url: str) -> str:
 def as_local(settings: ExportSettings) -> ExportSettings:
     """Return settings whose name is a path, also where it is a place in storage."""
     name = settings.output_filename_format
-    if not is_url(name):
+    if not is_url(name) or is_dvid(name):
         return settings
     return replace(settings, output_filename_format=_local(name))
 
@@ -74,16 +75,21 @@ def as_urls(plan: ExportPlan) -> ExportPlan:
     return replace(plan, files=tuple(files))
 
 
+def _is_stored(plan: ExportPlan) -> bool:
+    """Return whether a plan writes to object storage; a DVID server takes pixels itself."""
+    return is_url(plan.files[0]) and not plan.format.remote
+
+
 @contextmanager
 def delivered(plans: Sequence[ExportPlan]) -> Iterator[list[ExportPlan]]:
     """Yield plans that write to disk; what they wrote is uploaded when the block ends well."""
-    if not any(is_url(plan.files[0]) for plan in plans):
+    if not any(map(_is_stored, plans)):
         yield list(plans)
         return
     with tempfile.TemporaryDirectory(prefix="fijibridge-") as folder:
         made: list[ExportPlan] = []
         for i, plan in enumerate(plans):
-            if not is_url(plan.files[0]):
+            if not _is_stored(plan):
                 made.append(plan)
                 continue
             here = [

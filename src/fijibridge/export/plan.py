@@ -20,7 +20,6 @@ from fijibridge.export import outputs as _outputs
 from fijibridge.export.naming import (
     expand,
     has_slice_index,
-    is_url,
     region_fields,
     slice_names,
     strip_suffix,
@@ -31,6 +30,7 @@ from fijibridge.export.steps import Subregion, Transpose, describe_all
 from fijibridge.export.summary import plan_html, plan_json, plan_summary
 from fijibridge.export.values import value_steps, value_warnings
 from fijibridge.formats import Location, WriteOptions
+from fijibridge.formats.dvid import is_dvid, parse_url
 from fijibridge.model import Region
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ def _chosen(settings: ExportSettings) -> Output:
                 f"output_format is {chosen.name!r}, but the name {pattern!r} ends in {suffix}.",
                 f"Use {chosen.suffixes[0]}, or leave one of them out.",
             )
-    if is_url(pattern) and not chosen.remote:
+    if is_dvid(pattern) and not chosen.remote:
         raise SettingsError(
             f"The name {pattern!r} is on a server; {chosen.name!r} writes files.",
             "Name a file, or choose the format dvid.",
@@ -363,7 +363,7 @@ def _files(
         return expand(pattern, name, kind, fields, exact=settings.exact)
 
     if output.remote:
-        return (_url(filled(settings.output_filename_format)),)
+        return (str(parse_url(filled(settings.output_filename_format))),)
     path, suffix = _split(filled, output, settings)
     path = os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111  # links are kept
     _check_no_file_above(path + suffix, output)
@@ -380,12 +380,6 @@ def _files(
     if len(set(names)) != count:
         raise SettingsError(f"The slices of {path + suffix!r} would have one name.")
     return tuple(names)
-
-
-def _url(name: str) -> str:
-    from fijibridge.formats.dvid import parse_url
-
-    return str(parse_url(name))
 
 
 def _check_no_file_above(path: str, output: Output) -> None:

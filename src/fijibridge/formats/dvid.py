@@ -26,7 +26,7 @@ import numpy as np
 
 from fijibridge.errors import SettingsError, UnsupportedError
 from fijibridge.formats._blocks import BlockWriter
-from fijibridge.formats._dvid.client import Address, Client, parse_url
+from fijibridge.formats._dvid.client import Address, Client, is_dvid, parse_url
 from fijibridge.formats._format import Format
 from fijibridge.formats._target import target_errors
 from fijibridge.model.units import length_factor
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from fijibridge.formats._location import Location
     from fijibridge.model import Axes, ImageSink, ImageSpec, Region
 
-__all__ = ["FORMAT", "Address", "parse_url"]
+__all__ = ["FORMAT", "Address", "is_dvid", "parse_url"]
 
 _BLOCK = 32
 _ORDER = "zyx"

@@ -55,8 +55,11 @@ def _inner_exists(where: Location) -> bool:
 def target_exists(path: str) -> bool:
     """Return whether a target is there: the file, or the dataset inside it."""
     from fijibridge.formats import Location
+    from fijibridge.formats.dvid import is_dvid
     from fijibridge.formats.remote import is_url, remote_exists
 
+    if is_dvid(path):
+        return False  # its writer asks the server
     if is_url(path):
         return remote_exists(path)
     where = Location.parse(path)
@@ -68,8 +71,11 @@ def target_exists(path: str) -> bool:
 def check_writable(path: str, *, overwrite: bool) -> None:
     """Raise SettingsError when a target exists and may not be replaced, or cannot be written."""
     from fijibridge.formats import Location, check_target
+    from fijibridge.formats.dvid import is_dvid
     from fijibridge.formats.remote import is_url, remote_exists
 
+    if is_dvid(path):
+        return  # its writer asks the server
     if is_url(path):
         if not overwrite and remote_exists(path):
             raise SettingsError(

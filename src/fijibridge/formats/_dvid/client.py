@@ -15,12 +15,13 @@ from fijibridge.errors import FijiBridgeError, SettingsError
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Address", "Client", "parse_url"]
+__all__ = ["Address", "Client", "is_dvid", "parse_url"]
 
 #: A path of the file system keeps one of the two slashes.
 _URL = re.compile(
     r"(https?):/{1,2}([^/\s@?#]+)/api/node/([0-9a-zA-Z:%_.-]+)/([^/?#]+)/?", re.IGNORECASE
 )
+_DVID = re.compile(r"https?://[^/]*/api/node/", re.IGNORECASE)
 _EXAMPLE = "Such as http://localhost:8000/api/node/3f8c/grey."
 _SECONDS = 120.0
 _TRIES = 6
@@ -49,6 +50,17 @@ class Address:
 
     def __str__(self) -> str:
         return f"{'https' if self.secure else 'http'}://{self.host}{self.node}"
+
+
+def is_dvid(name: str) -> bool:
+    """Return whether a name is a place on a DVID server, not in object storage.
+
+    Examples
+    --------
+    >>> is_dvid("http://localhost:8000/api/node/3f8c/grey"), is_dvid("https://host/b.zarr")
+    (True, False)
+    """
+    return _DVID.match(name.strip()) is not None
 
 
 def parse_url(text: str) -> Address:

@@ -205,7 +205,10 @@ def _normalised(verb: str, words: Sequence[str]) -> list[str]:
                     f"The flag {item.flag} needs a value: {item.metavar}.",
                     f"Type: fijibridge {verb} --help",
                 )
-            spelled = [f"{item.flag}={rest.pop(0)}"]
+            values = [rest.pop(0)]
+            while item.kind.greedy and rest and not rest[0].startswith("--"):
+                values.append(rest.pop(0))  # ilastik's --raw_data a b
+            spelled = [f"{item.flag}={value}" for value in values]
         out += spelled
     # a verb without inputs knows no "--"
     return [*out, "--", *plain] if plain else out

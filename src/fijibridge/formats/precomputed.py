@@ -67,7 +67,8 @@ def _json(folder: Path) -> Any:
 def _sniff(path: Path, head: bytes, /) -> bool:
     del head
     if not (path / "info").is_file():
-        return False
+        # the path may name a level: volume/16_16_40
+        return path.is_dir() and (path.parent / "info").is_file() and _sniff(path.parent, b"")
     try:
         found = _json(path)
     except (OSError, ValueError, RecursionError):
@@ -162,8 +163,11 @@ def _chosen(info: _Info, asked: int | str, what: str) -> int:
 def _open(where: Location, options: ReadOptions, /) -> ImageSource:
     what = repr(str(where))
     folder = where.path / where.inner if where.inner else where.path
+    asked = options.level
+    if not (folder / "info").exists() and (folder.parent / "info").exists():
+        asked, folder = folder.name, folder.parent  # the path names a level
     info = _info(folder)
-    level = _chosen(info, options.level, what)
+    level = _chosen(info, asked, what)
     scale = info.scales[level]
     ts = _tensorstore()
     try:

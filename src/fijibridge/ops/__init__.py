@@ -38,6 +38,7 @@ OPERATIONS: tuple[str, ...] = (
     "convert",
     "measure",
     "export",
+    "ilastik",
     "preview",
     "snapshot",
     "patch checkout",

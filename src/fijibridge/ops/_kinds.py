@@ -59,6 +59,8 @@ class Kind:
         Typed value -> text of a flag or macro key.
     many
         Takes several words on the command line.
+    greedy
+        A flag takes all words up to the next flag.
     """
 
     metavar: str
@@ -66,6 +68,7 @@ class Kind:
     dump: Callable[[Any], Any] = lambda value: value
     text: Callable[[Any], str] = str
     many: bool = False
+    greedy: bool = False
 
 
 def number_text(value: float) -> str:

@@ -58,6 +58,8 @@ def _axes_list(value: Any, name: str) -> str:
     return ",".join(parse_axis_order(part, name) for part in parts)
 
 
+#: ilastik's roles of data take lists: --raw_data a b.
+ROLE = dataclasses.replace(PATHS, greedy=True)
 AXES = Kind(metavar="LETTERS", parse=_axes_list)
 
 
@@ -69,11 +71,11 @@ class IlastikSettings(ExportVerbSettings):
         kind=PATH, metavar="P.ilp", group=_WHAT, help="the trained project, an .ilp file"
     )
     raw_data: tuple[str, ...] = setting(
-        (), kind=PATHS, metavar="INPUT", group=_READ, help="the same as INPUT, ilastik's flag"
+        (), kind=ROLE, metavar="INPUT", group=_READ, help="the same as INPUT, ilastik's flag"
     )
     prediction_mask: tuple[str, ...] = setting(
         (),
-        kind=PATHS,
+        kind=ROLE,
         metavar="FILE",
         group=_READ,
         help="one an input: probabilities are 0 where it is 0",
@@ -128,19 +130,19 @@ class IlastikSettings(ExportVerbSettings):
         default=False, kind=FLAG, group=_WORK, help="ilastik's; errors are always told in full"
     )
     segmentation_image: tuple[str, ...] = setting(
-        (), kind=PATHS, metavar="FILE", group=_OTHER, help=_FOREIGN["segmentation_image"]
+        (), kind=ROLE, metavar="FILE", group=_OTHER, help=_FOREIGN["segmentation_image"]
     )
     prediction_maps: tuple[str, ...] = setting(
-        (), kind=PATHS, metavar="FILE", group=_OTHER, help=_FOREIGN["prediction_maps"]
+        (), kind=ROLE, metavar="FILE", group=_OTHER, help=_FOREIGN["prediction_maps"]
     )
     probabilities: tuple[str, ...] = setting(
-        (), kind=PATHS, metavar="FILE", group=_OTHER, help=_FOREIGN["probabilities"]
+        (), kind=ROLE, metavar="FILE", group=_OTHER, help=_FOREIGN["probabilities"]
     )
     probabilitie_maps: tuple[str, ...] = setting(
-        (), kind=PATHS, metavar="FILE", group=_OTHER, help=_FOREIGN["probabilitie_maps"]
+        (), kind=ROLE, metavar="FILE", group=_OTHER, help=_FOREIGN["probabilitie_maps"]
     )
     binary_image: tuple[str, ...] = setting(
-        (), kind=PATHS, metavar="FILE", group=_OTHER, help=_FOREIGN["binary_image"]
+        (), kind=ROLE, metavar="FILE", group=_OTHER, help=_FOREIGN["binary_image"]
     )
     table_filename: str | None = setting(
         None, kind=PATH, metavar="FILE", group=_OTHER, help=_FOREIGN["table_filename"]
@@ -376,7 +378,7 @@ OPERATION = Operation(
     finish=_finish,
     opens={"inputs": ("image",)},
     targets=("output_filename_format", "output_format", "output_internal_path"),
-    shows={"output_filename_format": "{folder}/{name}.tif"},
+    shows={"output_filename_format": "{folder}/{nickname}.tif"},
     plan_values=_plan,
     examples=(
         "fijibridge ilastik --project=cells.ilp image.tif",

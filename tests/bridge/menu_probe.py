@@ -57,12 +57,21 @@ def main(folder: str) -> None:
     facts["rows_again"] = int(both.size())
     facts["same"] = str(both.getRowAsString(count)).split("\t")[1:] == first.split("\t")[1:]
     facts["rois_again"] = int(manager.getCount())
-    _choose(menus, imagej, "FijiBridge Convert...")
-    dialog = _dialog(jimport)
-    _press(jimport, dialog, "Cancel")
-    _wait(lambda: _status(jimport) == "cancelled")
+    facts["recorded_before_cancel"] = len(_recorded(recorder).splitlines())
+    sizes = {}
+    for label in facts["menu"]:
+        if label.endswith("..."):
+            _choose(menus, imagej, label)
+            dialog = _dialog(jimport)
+            size = dialog.getSize()
+            sizes[label] = [int(size.width), int(size.height)]
+            _shoot(jimport, Path(folder) / f"{label.strip('.')}.png")
+            _press(jimport, dialog, "Cancel")
+            _wait(lambda: _status(jimport) == "cancelled")
+    facts["sizes"] = sizes
+    facts["screen"] = [int(screen.width), int(screen.height)]
     time.sleep(0.3)
-    facts["recorded_after_cancel"] = _recorded(recorder).count("Convert")
+    facts["recorded_after_cancel"] = len(_recorded(recorder).splitlines())
     _choose(menus, imagej, "FijiBridge Measure...")
     dialog = _dialog(jimport)
     _type(dialog, {"Measurements": "aria"}, {})

@@ -186,6 +186,24 @@ def test_the_active_image_gives_what_python_gives(commanded, tmp_path, seed, low
 
 
 @pytest.mark.imagej
+def test_imagej_saves_the_shown_table_as_python_does(commanded, tmp_path):
+    fb.write_image(cells(7), tmp_path / "c.tif")
+    words = "area mean perimeter shape feret's fit display"
+    code = f"""
+        open("{tmp_path}/c.tif");
+        run("FijiBridge Particles...", "threshold=100,255 measurements=[{words}] decimal=4");
+        saveAs("Results", "{tmp_path}/window.tsv");
+        return {STATUS};
+    """
+    assert commanded.run_macro(code) == "ok"
+    wanted = fb.analyze_particles(
+        tmp_path / "c.tif", threshold=(100, 255), measurements=words, decimal=4
+    )
+    fb.write_table(wanted.table, tmp_path / "python.tsv")
+    assert (tmp_path / "window.tsv").read_bytes() == (tmp_path / "python.tsv").read_bytes()
+
+
+@pytest.mark.imagej
 def test_results_are_added_and_never_cleared_unasked(commanded):
     code = """
         newImage("a", "8-bit black", 60, 60, 1); setColor(200); fillRect(5, 5, 10, 10);
@@ -237,7 +255,13 @@ def test_a_file_without_a_target_is_shown(commanded, tmp_path):
     """
     wanted = fb.analyze_particles(cells(5), threshold=(100, 255)).table
     assert commanded.run_macro(code) == f"ok{len(wanted)}"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["i.tif", "r.zip"]
+    fb.write_image(cells(6), tmp_path / "j.tif")
+    for line in (f"input_data=[{tmp_path}/i.tif]", f"input=[{tmp_path}/i.tif;{tmp_path}/j.tif]"):
+        code = f'run("FijiBridge Export...", "{line}"); return {STATUS} + {MESSAGE};'
+        assert commanded.run_macro(code).startswith("ok")
+    code = f'run("FijiBridge Convert...", "each=[{tmp_path}/?.tif]"); return {STATUS} + {MESSAGE};'
+    assert commanded.run_macro(code).startswith("ok")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["i.tif", "j.tif", "r.zip"]
 
 
 @pytest.mark.imagej
@@ -321,7 +345,12 @@ def test_the_menu_its_dialog_and_the_recorded_line(imagej, display, tmp_path):
     assert (facts["rows"], facts["rows_again"]) == (12, 24)
     assert (facts["rois"], facts["rois_again"]) == (12, 24)
     assert facts["same"]
-    assert facts["recorded_after_cancel"] == 0
+    assert facts["recorded_after_cancel"] == facts["recorded_before_cancel"]
+    width, height = facts["screen"]
+    for label, (wide, high) in facts["sizes"].items():
+        assert wide <= width, label
+        assert high <= height, label
+    assert set(facts["sizes"]) == {label for label in facts["menu"] if label.endswith("...")}
     assert facts["error_box"] == "FijiBridge Measure"
     screen = np.asarray(fb.read_image(tmp_path / "dialog.png").reorder("yxc").data)[..., :3]
     assert (screen == 255).all(axis=-1).sum() > 20_000  # white text fields

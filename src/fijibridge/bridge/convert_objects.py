@@ -14,7 +14,7 @@ from fijibridge.model.table import LABEL
 if TYPE_CHECKING:
     from fijibridge.model import Roi
 
-__all__ = ["roi_from_java", "roi_to_java", "table_from_java", "table_to_java"]
+__all__ = ["roi_from_java", "roi_to_java", "style_table", "table_from_java", "table_to_java"]
 
 
 def roi_from_java(roi: Any) -> Roi:
@@ -84,9 +84,6 @@ def table_to_java(table: ResultsTable) -> Any:
     import jpype
 
     java = jimport("ij.measure.ResultsTable")(jpype.JInt(len(table)))
-    precision = -table.style.precision if table.style.scientific else table.style.precision
-    java.setPrecision(precision)
-    java.setNaNEmptyCells(table.style.nan_empty)
     for heading, values in table.columns.items():
         if heading == LABEL:
             for i, text in enumerate(values):
@@ -96,7 +93,17 @@ def table_to_java(table: ResultsTable) -> Any:
                 java.setValue(heading, i, str(text))
         else:
             java.setValues(heading, jpype.JArray(jpype.JDouble)(values.astype(np.float64)))
-            if heading in table.style.decimals:
-                java.setDecimalPlaces(java.getColumnIndex(heading), table.style.decimals[heading])
-    java.showRowNumbers(table.style.row_numbers)
+    style_table(java, table)
     return java
+
+
+def style_table(java: Any, table: ResultsTable) -> None:
+    """Let a table of ImageJ's print its numbers as `table` does."""
+    style = table.style
+    java.setPrecision(-style.precision if style.scientific else style.precision)
+    java.setNaNEmptyCells(style.nan_empty)
+    for heading, places in style.decimals.items():
+        column = int(java.getColumnIndex(heading))
+        if column >= 0 and heading != LABEL:
+            java.setDecimalPlaces(column, places)
+    java.showRowNumbers(style.row_numbers)

@@ -12,6 +12,7 @@ from fijibridge.bridge.convert import ImagePlusSource, from_imageplus, to_imagep
 from fijibridge.bridge.convert_objects import (
     roi_from_java,
     roi_to_java,
+    style_table,
     table_from_java,
     table_to_java,
 )
@@ -119,6 +120,7 @@ class ImageJHost:
         if there is None or there.size() == 0:
             there = table_to_java(table)
             analyzer.setResultsTable(there)
+            style_table(there, table)  # ImageJ has just put the user's decimal places there
         else:
             _append(there, table)
         there.show(_RESULTS)

@@ -113,12 +113,12 @@ class _Hosted:
         named_output = any(name in self.values for name in self.operation.targets)
         self._check()
         main = next(iter(self.operation.opens), None)
-        if main is not None and main not in self.values and "each" not in self.values:
+        if main is not None and not self._has_input(main):
             self._stage(main)
         else:
             self._name_of_input()
         self._stage_others(main)
-        asks_itself = not self.operation.opens and not self._has_input()
+        asks_itself = main is None and not self._has_input("input")
         shown = bool(self.operation.shows) and not named_output and not asks_itself
         if shown:
             self._lead_to_folder()
@@ -149,8 +149,10 @@ class _Hosted:
         if set(stand_ins) <= set(self.operation.opens):
             split_options(self.operation, {**self.values, **stand_ins})
 
-    def _has_input(self) -> bool:
-        return "input" in self.values or "each" in self.values
+    def _has_input(self, main: str) -> bool:
+        """Return whether an input is named: the main one, a pattern, or another list of files."""
+        lists = {item.name for item in declared(self.operation.settings) if item.kind.many}
+        return not {main, "each", *lists}.isdisjoint(self.values)
 
     def _name_of_input(self) -> None:
         from fijibridge.ops._inputs import nickname
@@ -274,7 +276,7 @@ class _Hosted:
         kind = self.kind or self._kind_of_file()
         fields = {
             "{folder}": str(out),
-            "{name}": self.name,
+            "{name}": "{name}" if "each" in self.values else self.name,
             "{suffix}": _SUFFIXES.get(kind, ".tif") if self.kind else _KEPT.get(kind, ".tif"),
         }
         for setting, pattern in self.operation.shows.items():

@@ -291,7 +291,7 @@ OPERATION = Operation(
     finish=_finish,
     opens={"inputs": ("image",)},
     targets=("output_filename_format", "output_format", "output_internal_path"),
-    shows={"output_filename_format": "{folder}/{name}.tif"},
+    shows={"output_filename_format": "{folder}/{nickname}.tif"},
     plan_values=_plan,
     examples=(
         "fijibridge export a.h5/raw --output_format 'multi-scale OME-Zarr'",

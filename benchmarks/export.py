@@ -132,16 +132,26 @@ def job_raw(source: str, target: str) -> None:
             b.write(buffer[:n])
 
 
+def slabs(shape):
+    """Yield boxes of (64, LEVEL_CHUNK, all), as (start, stop)."""
+    for z in range(0, shape[0], 64):
+        for y in range(0, shape[1], LEVEL_CHUNK):
+            yield (
+                (z, y, 0),
+                (min(z + 64, shape[0]), min(y + LEVEL_CHUNK, shape[1]), shape[2]),
+            )
+
+
 def job_h5py_read(source: str, _target: str) -> None:
     import h5py
 
     with h5py.File(source) as file:
         data = file["exported_data"]
-        out = np.empty((64, LEVEL_CHUNK, SIDE), data.dtype)
-        for z in range(0, data.shape[0], 64):
-            for y in range(0, SIDE, LEVEL_CHUNK):
-                n = min(64, data.shape[0] - z)
-                data.read_direct(out[:n], np.s_[z : z + n, y : y + LEVEL_CHUNK])
+        out = np.empty((64, LEVEL_CHUNK, data.shape[2]), data.dtype)
+        for low, high in slabs(data.shape):
+            part = out[: high[0] - low[0], : high[1] - low[1]]
+            if part.flags.c_contiguous:
+                data.read_direct(part, np.s_[low[0] : high[0], low[1] : high[1]])
 
 
 def job_our_read(source: str, _target: str) -> None:
@@ -149,12 +159,11 @@ def job_our_read(source: str, _target: str) -> None:
     from fijibridge.model import Region
 
     image = open_image(source)
-    nz = image.spec.shape[0]
-    out = np.empty((64, LEVEL_CHUNK, SIDE), np.uint16)
-    for z in range(0, nz, 64):
-        for y in range(0, SIDE, LEVEL_CHUNK):
-            n = min(64, nz - z)
-            image.read(Region((z, y, 0), (z + n, y + LEVEL_CHUNK, SIDE)), out[:n])
+    out = np.empty((64, LEVEL_CHUNK, image.spec.shape[2]), np.uint16)
+    for low, high in slabs(image.spec.shape):
+        part = out[: high[0] - low[0], : high[1] - low[1]]
+        if part.flags.c_contiguous:
+            image.read(Region(low, high), part)
 
 
 def _lazy(source: str):

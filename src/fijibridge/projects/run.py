@@ -9,24 +9,27 @@ spec/ilastik-projects.md 4 and 5.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fijibridge.errors import FormatError, SettingsError, UnsupportedError, nearest
-from fijibridge.model import Axes, Axis, Extra, ImageSource, ImageSpec, Level, Region
+from fijibridge.errors import SettingsError, UnsupportedError, nearest
+from fijibridge.projects.describe import result_spec
 from fijibridge.projects.features import FeatureBank
 from fijibridge.projects.forest import Predictor
+from fijibridge.projects.labels import Labels
+from fijibridge.projects.stacked import Stacked
 from fijibridge.projects.tiles import Tiled, box_of, czyx
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fijibridge.model.project import Drawn, PixelStage, Project
+    from fijibridge.model import ImageSource, ImageSpec
+    from fijibridge.model.project import PixelStage, Project
     from fijibridge.projects.filters import Flavor
 
-__all__ = ["Labels", "PixelResult", "Stacked", "open_result", "source_names"]
+__all__ = ["PixelResult", "RunSettings", "find_source", "open_result", "source_names"]
 
 Kind = Literal["Probabilities", "Simple Segmentation", "Uncertainty", "Features"]
 _KINDS: tuple[Kind, ...] = ("Probabilities", "Simple Segmentation", "Uncertainty", "Features")
@@ -63,21 +66,6 @@ def find_source(project: Project, name: str) -> str:
     raise SettingsError(
         f"export_source is {name!r}; this project has {', '.join(names)}.{nearest(name, names)}"
     )
-
-
-def result_axes(axes: Axes, channels: int) -> Axes:
-    """Return the axes of a result: those of the image, channels last.
-
-    Examples
-    --------
-    >>> result_axes(Axes.of("cyx", (3, 40, 50)), 2).shape
-    (40, 50, 2)
-    """
-    return Axes((*(a for a in axes if a.key != "c"), Axis("c", channels)))
-
-
-def _scales(spec: ImageSpec, channels: int) -> tuple[Level, ...]:
-    return tuple(Level(s.name, result_axes(s.axes, channels)) for s in spec.scales)
 
 
 def _tile_shape(bank: FeatureBank) -> tuple[int, int, int]:
@@ -144,7 +132,7 @@ class PixelResult(Tiled):
         self._flavor, self._exact = flavor, exact
         if mask is not None:
             _check_mask(mask.spec, raw.spec)
-        spec = _result_spec(raw.spec, stage, kind, self._bank, exact=exact)
+        spec = result_spec(raw.spec, stage, kind, self._bank, exact=exact)
         super().__init__(spec, _tile_shape(self._bank), _REMEMBERED)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -231,202 +219,6 @@ def _read_czyx(
     ends = {k: (a, b) for k, a, b in zip("zyx", start, stop, strict=True)}
     ends |= {"t": (t, t + 1), "c": (0, axes.size("c"))}
     return czyx(source.read(box_of(axes.keys, ends)), axes.keys)
-
-
-def _result_spec(
-    raw: ImageSpec, stage: PixelStage, kind: Kind, bank: FeatureBank, *, exact: bool
-) -> ImageSpec:
-    channels = {"Probabilities": stage.classes, "Features": bank.columns}.get(kind, 1)
-    extra = Extra(drange=(0.0, 1.0), display_mode="grayscale")
-    dtype: np.dtype[Any] = np.dtype(np.float32)
-    if kind == "Probabilities":
-        extra = replace(extra, channel_names=stage.names)
-    elif kind == "Features":
-        extra = Extra(channel_names=bank.names, display_mode="grayscale")
-    elif kind == "Simple Segmentation":
-        dtype = np.dtype(np.uint8 if stage.classes < 256 else np.uint16)
-        extra = _label_extra(stage) if not exact else replace(extra, drange=(0, 1))
-    role = {"Probabilities": "probabilities", "Simple Segmentation": "labels"}.get(kind)
-    return ImageSpec(
-        axes=result_axes(raw.axes, channels),
-        dtype=dtype,
-        role=role or "intensity",  # type: ignore[arg-type]  # one of them
-        name=raw.name,
-        scales=_scales(raw, channels),
-        extra=extra,
-    )
-
-
-def _label_extra(stage: PixelStage) -> Extra:
-    """Return names and colours of label values."""
-    colors = stage.map_colors or stage.label_colors
-    return Extra(
-        label_properties=tuple(
-            {"label-value": i, "name": name} for i, name in enumerate(stage.names, start=1)
-        ),
-        label_colors={i: (*rgb, 255) for i, rgb in enumerate(colors, start=1)},
-    )
-
-
-class Stacked:
-    """Images one behind the other along c, in the type of the first.
-
-    Parameters
-    ----------
-    parts
-        Images of one size, but for their channels.
-    convert
-        Probabilities are spread over the range of integers, as Autocontext does.
-    """
-
-    def __init__(self, parts: Sequence[ImageSource], *, convert: bool) -> None:
-        self._parts, self._convert = tuple(parts), convert
-        first = parts[0].spec
-        self._counts = [one.spec.axes.size("c") for one in parts]
-        total = sum(self._counts)
-        names: list[str] = []
-        for one, count in zip(parts, self._counts, strict=True):
-            given = one.spec.extra.channel_names
-            names += given if len(given) == count else [f"Channel {i + 1}" for i in range(count)]
-        self._spec = replace(
-            first,
-            axes=result_axes(first.axes, total),
-            scales=_scales(first, total),
-            role="intensity" if convert else first.role,
-            extra=Extra(
-                channel_names=tuple(names),
-                drange=None if convert else first.extra.drange,
-                display_mode="" if convert else first.extra.display_mode,
-            ),
-        )
-
-    @property
-    def spec(self) -> ImageSpec:
-        return self._spec
-
-    @property
-    def chunks(self) -> tuple[int, ...]:
-        """Tiles of the last part."""
-        last = tuple(getattr(self._parts[-1], "chunks", self._spec.shape))
-        return (*last[:-1], self._spec.axes.size("c"))
-
-    def read(self, region: Region) -> np.ndarray:
-        out = np.empty(region.shape, self._spec.dtype)
-        keys = self._spec.axes.keys
-        ends = dict(zip(keys, zip(region.start, region.stop, strict=True), strict=True))
-        low, high = ends["c"]
-        before = 0
-        for one, count in zip(self._parts, self._counts, strict=True):
-            a, b = max(low - before, 0), min(high - before, count)
-            if a < b:
-                mine = one.spec.axes.keys
-                data = one.read(box_of(mine, {**ends, "c": (a, b)}))
-                place = slice(before + a - low, before + b - low)
-                out[..., place] = self._converted(_channels_last(data, mine))
-            before += count
-        return out
-
-    def _converted(self, data: np.ndarray) -> np.ndarray:
-        dtype = self._spec.dtype
-        if not self._convert or data.dtype == dtype or dtype.kind not in "iu":
-            return data
-        info = np.iinfo(dtype)
-        spread = np.float32(int(info.max) - int(info.min))
-        with np.errstate(invalid="ignore"):
-            return (spread * data - np.float32(int(info.min))).astype(dtype)
-
-    def close(self) -> None:
-        for one in self._parts:
-            one.close()
-
-
-def _channels_last(data: np.ndarray, keys: str) -> np.ndarray:
-    return np.moveaxis(data, keys.index("c"), -1) if "c" in keys else data[..., None]
-
-
-class Labels:
-    """What the user drew on one image of the project.
-
-    Parameters
-    ----------
-    raw
-        The image.
-    blocks
-        Where what was drawn, in the axes of the training image.
-    keys
-        Letters of those axes.
-    stage
-        The classifier they belong to.
-    exact
-        Described as ilastik describes it.
-    """
-
-    def __init__(
-        self,
-        raw: ImageSource,
-        blocks: Sequence[Drawn],
-        keys: str,
-        stage: PixelStage,
-        *,
-        exact: bool = False,
-    ) -> None:
-        self._raw, self._blocks = raw, tuple(blocks)
-        keys = keys if "c" in keys else keys + "c"
-        self._keys = keys
-        for block in blocks:
-            stop = [a + n for a, n in zip(block.start, block.labels.shape, strict=True)]
-            if len(stop) != len(keys) or any(
-                b > (1 if k == "c" else raw.spec.axes.size(k))
-                for k, b in zip(keys, stop, strict=True)
-            ):
-                raise FormatError(
-                    f"The project's labels reach to {stop} ({keys}), beyond the image "
-                    f"({raw.spec.axes.keys}, {raw.spec.shape})."
-                )
-        extra = Extra(display_mode="default", drange=(0, 255)) if exact else _label_extra(stage)
-        self._spec = replace(
-            raw.spec,
-            axes=result_axes(raw.spec.axes, 1),
-            dtype=np.dtype(np.uint8),
-            role="labels",
-            scales=_scales(raw.spec, 1),
-            extra=extra,
-        )
-
-    @property
-    def spec(self) -> ImageSpec:
-        return self._spec
-
-    def read(self, region: Region) -> np.ndarray:
-        out = np.zeros(region.shape, np.uint8)
-        order = [self._keys.index(k) for k in self._spec.axes.keys if k in self._keys]
-        add = tuple(slice(None) if k in self._keys else None for k in self._spec.axes.keys)
-        for block in self._blocks:
-            labels = block.labels.transpose(self._order(order, block.labels.ndim))[add]
-            start = [
-                block.start[self._keys.index(k)] if k in self._keys else 0
-                for k in self._spec.axes.keys
-            ]
-            into, of = [], []
-            for a, n, low, high in zip(start, labels.shape, region.start, region.stop, strict=True):
-                into.append(slice(max(a, low) - low, max(min(a + n, high) - low, 0)))
-                of.append(slice(max(a, low) - a, max(min(a + n, high) - a, 0)))
-            part = labels[tuple(of)]
-            if part.size:
-                target = out[tuple(into)]
-                np.copyto(target, part.astype(np.uint8), where=part > 0)
-        return out
-
-    def _order(self, order: list[int], count: int) -> list[int]:
-        if len(order) != count:
-            raise FormatError(
-                f"The project's labels have the axes {self._keys!r}, the image "
-                f"{self._raw.spec.axes.keys!r}."
-            )
-        return order
-
-    def close(self) -> None:
-        self._raw.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

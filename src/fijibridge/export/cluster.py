@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FijiBridgeError, MissingDependencyError, SettingsError
 from fijibridge.export.delete import remove_path
-from fijibridge.export.execute import Done, block_shape, blocks
+from fijibridge.export.execute import Done, _packed_chunks, copy_blocks
+from fijibridge.export.grid import block_shape, blocks, grid_for
 from fijibridge.export.places import delivered, open_place
 from fijibridge.export.sources import Computed
-from fijibridge.export.steps import Tally, apply_all, pull_all
+from fijibridge.export.steps import Tally, apply_all, describe_all, pull_all
 from fijibridge.export.together import OutputFile, output_files
 from fijibridge.formats import check_target
 
@@ -102,6 +103,33 @@ def run_items_on(
     return found
 
 
+def _copied(
+    plan: ExportPlan,
+    source: ImageSource,
+    files: Sequence[OutputFile],
+    tally: Tally,
+    progress: Callable[[int], None],
+) -> bool:
+    """Copy chunks as they are stored, where that is all there is to do: no work for workers."""
+    if plan.sequence_axis or len(files) != 1:
+        return False
+    file, spec = files[0], files[0].spec
+    if not _packed_chunks(source, file.steps, file.sink(), spec.shape):
+        return False
+    copy_blocks(
+        source,
+        file.steps,
+        file.sink(),
+        spec.shape,
+        spec.axes.keys,
+        jobs=1,
+        memory=plan.settings.memory,
+        tally=tally,
+        progress=progress,
+    )
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """One block of one file."""
@@ -144,7 +172,8 @@ def execute_on(
     source = open_place(value, plan.settings)
     tally = Tally()
     try:
-        _gather(client, plan, _shared(value), source, files, tally, progress)
+        if not _copied(plan, source, files, tally, progress):
+            _gather(client, plan, _shared(value), source, files, tally, progress)
         for file in files:
             if not file.done:
                 file.commit()
@@ -173,15 +202,30 @@ def _parts(plan: ExportPlan, files: Sequence[OutputFile], source: ImageSource) -
     """Yield the blocks of one computer, in order."""
     settings = plan.settings
     jobs = settings.jobs or min(8, os.cpu_count() or 1)
-    samples = max(1, min(settings.memory, _LARGEST) // (_COPIES * jobs))
-    own = tuple(getattr(source, "chunks", ())) or tuple(1 for _ in source.spec.shape)
-    near = dict(zip(source.spec.axes.keys, own, strict=True))
     for file in files:
-        shape, keys = file.spec.shape, file.spec.axes.keys
-        rows = tuple(n if key in "xc" else 1 for key, n in zip(keys, shape, strict=True))
-        chunks = getattr(file.sink(), "chunks", None) or rows
-        wanted = tuple(near.get(key, 1) for key in keys)
-        for region in blocks(shape, block_shape(shape, chunks, wanted, samples)):
+        sink, shape, keys = file.sink(), file.spec.shape, file.spec.axes.keys
+        grid = grid_for(
+            source,
+            file.steps,
+            sink,
+            shape,
+            keys,
+            dtype=describe_all(file.steps, source.spec).dtype,
+            jobs=1,
+            memory=settings.memory,
+        )
+        if hasattr(sink, "share"):  # whole chunks, so that no two workers write one
+            samples = max(1, min(settings.memory, _LARGEST) // (_COPIES * jobs))
+            chunks: tuple[int, ...] = getattr(sink, "chunks", shape)
+            own = block_shape(shape, chunks, chunks, samples)
+            regions = blocks(shape, own)
+        else:
+            deep = bool(getattr(sink, "depth_first", False))
+            regions = blocks(shape, grid.block, grid.first, depth_first=deep)
+            expect = getattr(sink, "expect", None)
+            if expect is not None:
+                expect(blocks(shape, grid.block, grid.first, depth_first=deep))
+        for region in regions:
             yield _Part(file, region)
 
 

@@ -1,0 +1,157 @@
+"""What is left when a batch is killed, and when the disk is full."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import fijibridge as fb
+from fijibridge.cli import main
+
+FORMATS = ("multi-scale OME-Zarr", "compressed hdf5", "multipage tiff", "png sequence", "n5")
+#: Every container format and its name.
+FULL_DISK = {
+    "hdf5": "o.h5",
+    "compressed hdf5": "o.h5",
+    "numpy": "o.npy",
+    "multipage tiff": "o.ome.tiff",
+    "imagej tiff": "o.tif",
+    "multi-scale OME-Zarr": "o.zarr",
+    "single-scale OME-Zarr": "o.zarr",
+    "n5": "o.n5",
+    "compressed n5": "o.n5",
+    "png sequence": "o_{slice_index}.png",
+}
+
+
+def content(folder):
+    """Return path -> (hash, time) of every file that can be seen."""
+    return {
+        str(p.relative_to(folder)): (
+            hashlib.sha256(p.read_bytes()).hexdigest(),
+            p.stat().st_mtime_ns,
+        )
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and not any(part.startswith(".") for part in p.relative_to(folder).parts[:1])
+    }
+
+
+def hidden(folder):
+    return [p.name for p in folder.iterdir() if p.name.startswith(".")]
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    rng = np.random.default_rng(9)
+    for i in range(4):
+        data = rng.integers(0, 4000, (12, 160, 170), np.uint16)
+        fb.write_image(fb.Image.from_array(data, "zyx"), folder / f"v{i}.h5")
+    return sorted(folder.iterdir())
+
+
+def words(inputs, out, name):
+    index = "_{slice_index}" if "sequence" in name else ""
+    target = f"{out}/{{nickname}}{index}"
+    return [
+        *("export", *map(str, inputs), "--output_format", name),
+        *("--output_filename_format", target, "--jobs", "2"),
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is for POSIX")
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_killed_batch_is_gone_on_with(inputs, tmp_path, name):
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert main([*words(inputs, whole, name), "--quiet"]) == 0
+    wanted = {
+        path: digest for path, (digest, _) in content(whole).items() if "_settings" not in path
+    }
+    chance = random.Random(name)
+    for _ in range(pytest.count(1, 10)):
+        out.mkdir(exist_ok=True)
+        running = subprocess.Popen(
+            [sys.executable, "-m", "fijibridge", *words(inputs, out, name), "--skip-existing"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        # from the first file on, at a moment nobody knows
+        while running.poll() is None and not any(out.iterdir()):
+            time.sleep(0.002)
+        time.sleep(chance.random() * 0.4)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        left = content(out)
+        for path, (digest, _) in left.items():
+            if "_settings" not in path:
+                assert digest == wanted[path], path
+        stores = {path.split("/")[0] for path in left if ".zarr/" in path or ".n5/" in path}
+        for store in stores:
+            mine = {path for path in left if path.startswith(f"{store}/")}
+            assert mine == {path for path in wanted if path.startswith(f"{store}/")}
+        assert main([*words(inputs, out, name), "--skip-existing", "--quiet"]) == 0
+        after = content(out)
+        assert {path: after[path] for path in left} == left
+        assert {p: d for p, (d, _) in after.items() if "_settings" not in p} == wanted
+        assert hidden(out) == []
+        for path in sorted(out.rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+
+
+@pytest.mark.parametrize("name", FULL_DISK)
+def test_a_full_disk_is_one_clear_error(inputs, tmp_path, name):
+    pytest.importorskip("resource")
+    out = tmp_path / "out"
+    out.mkdir()
+    limit = 20_000 if "sequence" in name else 60_000
+    code = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
+        "from fijibridge.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    asked = words(inputs[:1], out, name)
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code, *asked], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("fijibridge: The target")
+    assert "Traceback" not in done.stderr
+    assert list(out.iterdir()) == []
+
+
+def test_ctrl_c_leaves_nothing(inputs, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "fijibridge", *words(inputs, out, "multi-scale OME-Zarr")],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    while running.poll() is None and not any(out.iterdir()):
+        time.sleep(0.002)
+    running.send_signal(signal.SIGINT)
+    said = running.communicate()[1]
+    assert running.returncode in (0, 130), said
+    assert hidden(out) == []
+
+
+def test_what_was_changed_since_is_not_trusted(inputs, tmp_path, capsys):
+    asked = [*words(inputs[:2], tmp_path, "numpy"), "--skip-existing"]
+    assert main(asked) == 0
+    first = tmp_path / "v0.npy"
+    first.write_bytes(first.read_bytes()[:-100])
+    assert main(asked) == 2
+    said = capsys.readouterr()
+    assert "v1.h5: complete, skipped" in said.out
+    assert "cannot be skipped: they have changed since they were made" in said.err

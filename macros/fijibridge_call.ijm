@@ -129,7 +129,8 @@ function fijibridgeExec(python, verb, keys, handed) {
 function fijibridgeCall(verb, keys) {
     python = fijibridgePython();
     if (python == "") {
-        said = fijibridgeEnd("error", fijibridgeMissing());
+        missing = fijibridgeMissing();
+        said = fijibridgeEnd("error", missing);
         return said;
     }
     folder = "";
@@ -176,7 +177,8 @@ function fijibridgeCall(verb, keys) {
     lines = split(reply + "\n \n", "\n");
     state = lines[0];
     if (!startsWith(state, "fijibridge ")) {
-        said = fijibridgeEnd("error", fijibridgeMissing() + "  (" + replace(reply, "\n", " ") + ")");
+        missing = fijibridgeMissing();
+        said = fijibridgeEnd("error", missing + "  (" + replace(reply, "\n", " ") + ")");
         return said;
     }
     state = substring(state, 11);

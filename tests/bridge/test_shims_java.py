@@ -72,7 +72,6 @@ def facts(imagej, tmp_path_factory):
     assert (out / "facts.json").is_file(), (done.stdout + done.stderr)[-4000:]
     found = json.loads((out / "facts.json").read_text())
     found["out"] = out
-    found["left"] = [p.name for p in scratch.iterdir() if p.name.startswith("fijibridge")]
     return found
 
 

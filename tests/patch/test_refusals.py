@@ -77,7 +77,7 @@ def test_levels_and_files(place):
     np.save(folder / "a.npy", np.zeros((4, 4)))
     with pytest.raises(UnsupportedError, match="patches are taken out of Zarr stores"):
         fb.checkout(folder / "a.npy", "y=0:2", folder / "p.tif")
-    with pytest.raises(UnsupportedError, match="JPEG cannot hold|changes pixel values"):
+    with pytest.raises(UnsupportedError, match=r"JPEG cannot hold|changes pixel values"):
         fb.checkout(store, "z=0:1", folder / "p.jpg")
     with pytest.raises(SettingsError, match="no suffix"):
         fb.checkout(store, "z=0:1", folder / "patch")

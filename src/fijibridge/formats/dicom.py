@@ -128,7 +128,7 @@ def _check(spec: ImageSpec, options: WriteOptions, /) -> None:
     if spec.dtype.name not in DTYPES and not labels:
         raise UnsupportedError(
             f"DICOM cannot hold {spec.dtype} pixels; it holds uint8 and uint16.",
-            "Convert them first (--export_dtype uint16).",
+            "Convert them first: fijibridge export INPUT --export_dtype uint16",
         )
     nbytes = math.prod(spec.shape) * stored_dtype(spec).itemsize
     if max(axes.size("y"), axes.size("x")) > _LONGEST_SIDE or nbytes > _MOST_BYTES:

@@ -219,7 +219,7 @@ def _check(spec: ImageSpec, options: WriteOptions, /) -> None:
     if spec.dtype.name not in DTYPES:
         raise UnsupportedError(
             f"NIfTI cannot hold {spec.dtype} pixels; it holds {', '.join(sorted(DTYPES))}.",
-            "Convert them first (--export_dtype float32).",
+            "Convert them first: fijibridge export INPUT --export_dtype float32",
         )
     if options.compression not in (None, "gzip", "none"):
         raise SettingsError(

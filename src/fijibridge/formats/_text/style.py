@@ -38,22 +38,21 @@ def find_style(
     """
     exact = TableStyle(row_numbers=row_numbers, exact=True)
     numeric = [h for h, v in columns.items() if v.dtype != object and len(v)]
+    all_places = {h: _decimals(cells[h]) for h in numeric if columns[h].dtype.kind != "i"}
+    if None in all_places.values():
+        return exact
     found: dict[str, int] = {}
     pointed = set()  # columns of which every cell has a decimal point
     scientific: Counter[int] = Counter()
-    for heading in numeric:
-        if columns[heading].dtype.kind == "i":
+    for heading, places in all_places.items():
+        if places is None or places == 0:
             continue
-        places = _decimals(cells[heading])
-        if places is None:
-            return exact
-        if places >= _POINTED:
-            pointed.add(heading)
-            places -= _POINTED
         if places < 0:
             scientific[-places] += 1
-        elif places > 0:
-            found[heading] = places
+        elif places % _POINTED:
+            found[heading] = places % _POINTED
+        if places >= _POINTED:
+            pointed.add(heading)
     plain = Counter(found.values()).most_common(1)[0][0] if found else 3
     styles = [TableStyle(precision=plain, row_numbers=row_numbers)]
     if not found:

@@ -41,18 +41,9 @@ def find_style(
     all_places = {h: _decimals(cells[h]) for h in numeric if columns[h].dtype.kind != "i"}
     if None in all_places.values():
         return exact
-    found: dict[str, int] = {}
-    pointed = set()  # columns of which every cell has a decimal point
-    scientific: Counter[int] = Counter()
-    for heading, places in all_places.items():
-        if places is None or places == 0:
-            continue
-        if places < 0:
-            scientific[-places] += 1
-        elif places % _POINTED:
-            found[heading] = places % _POINTED
-        if places >= _POINTED:
-            pointed.add(heading)
+    found = {h: p % _POINTED for h, p in all_places.items() if p and p > 0 and p % _POINTED}
+    pointed = {h for h, p in all_places.items() if p and p >= _POINTED}
+    scientific = Counter(-p for p in all_places.values() if p and p < 0)
     plain = Counter(found.values()).most_common(1)[0][0] if found else 3
     styles = [TableStyle(precision=plain, row_numbers=row_numbers)]
     if not found:

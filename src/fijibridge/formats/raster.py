@@ -60,15 +60,6 @@ _GIVEN: dict[str, tuple[str, tuple[int, ...], str]] = {
 }
 
 
-def _nothing() -> None:
-    """There is nothing to close."""
-
-
-def _no_guard(nbytes: int) -> None:
-    """Sizes were checked when the file was opened."""
-    del nbytes
-
-
 def _broken(where: Location, error: BaseException) -> FormatError:
     return FormatError(
         f"{str(where)!r} cannot be read as a picture: {first_line(error)}.",
@@ -237,7 +228,7 @@ def _open(where: Location, options: ReadOptions, /) -> ImageSource:
         spec = replace(spec, axes=axes, extra=replace(spec.extra, rgb=rgb))
     marked = spec.axes.size("c") == 1 and has_label_mark(where.path)
     spec = replace(spec, role=options.role or ("labels" if marked else "intensity"))
-    return LazySource(spec, WholeArray(load), repr(str(where)), close=_nothing, guard=_no_guard)
+    return LazySource(spec, WholeArray(load), repr(str(where)))
 
 
 def _findings(where: Location, kind: Kind) -> list[Finding]:

@@ -75,8 +75,11 @@ def test_labels_to_rois_and_back_from_arrays(tmp_path):
 def test_values_show_themselves_in_a_notebook():
     labels = fb.LabelImage.from_array(np.array([[0, 3, 3], [0, 0, 7]], np.uint8), "yx")
     result = fb.analyze_particles(labels)
-    for value in (labels, result.table, result.rois):
+    for value in (labels, result.table, result.rois, result):
         assert "<" in value._repr_html_()
+    assert "<img" in result._repr_html_()
+    without = fb.analyze_particles(labels, outputs=("table", "rois"))
+    assert "<polygon" in without._repr_html_()
 
 
 def test_help_knows_every_setting():

@@ -46,6 +46,14 @@ def test_ilastik_truncates_and_wraps():
     assert tally == Tally()
 
 
+def test_wrapping_does_not_depend_on_how_many_values_there_are():
+    values = np.array([2.68e9, 5e9, -1e10, 1e11, np.nan, -3.0, 7.9, 2**32 + 1.0])
+    many = Convert(np.dtype("uint32"), exact=True).apply(np.tile(values, 9), Tally())[:8]
+    one = [Convert(np.dtype("uint32"), exact=True).apply(v[None], Tally())[0] for v in values]
+    assert many.tolist() == one
+    assert one[1:] == [705032704, 2884901888, 1215752192, 0, 2**32 - 3, 7, 1]
+
+
 def test_ilastiks_whole_and_fractional_ranges_differ():
     # both ran in ilastik: uint16 50 wraps below a whole low end, but not below 100.0
     whole = Renormalize((100, 5000), (0, 255), np.dtype("uint8"), exact=True)

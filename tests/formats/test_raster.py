@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 
 from fijibridge import formats
 from fijibridge.errors import FijiBridgeError, FormatError, SettingsError, UnsupportedError
+from fijibridge.formats._raster.mark import label_mark
 from fijibridge.model import Axes, Extra, Image, LabelImage
 from formats.contract import ImageContract
 
@@ -53,6 +54,37 @@ class TestPnm(ImageContract):
 
 def grey(dtype="uint8"):
     return Image.from_array(np.arange(20, dtype=dtype).reshape(4, 5), "yx")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32"])
+def test_labels_in_a_png_say_so(tmp_path, dtype):
+    path = tmp_path / "a.png"
+    formats.write_labels(
+        LabelImage.from_array(np.arange(20, dtype=dtype).reshape(4, 5), "yx"), path
+    )
+    assert formats.open_image(path).spec.role == "labels"
+    assert formats.open_image(path, role="intensity").spec.role == "intensity"
+    formats.write_image(grey(), path, overwrite=True)
+    assert formats.open_image(path).spec.role == "intensity"
+
+
+def test_marks_that_are_none(tmp_path):
+    path = tmp_path / "a.png"
+    formats.write_labels(LabelImage.from_array(np.ones((4, 5), np.uint8), "yx"), path)
+    data = path.read_bytes()
+    at = data.find(b"tEXt") - 4
+    for wrong in (
+        data.replace(b"role=labels", b"role=label\0"),  # the checksum is Pillow's affair
+        data[:at] + b"\xff\xff\xff\xff" + data[at + 4 :],
+        data[: at + 9],
+    ):
+        path.write_bytes(wrong)
+        with contextlib.suppress(FormatError):
+            assert formats.open_image(path).spec.role == "intensity"
+    # somebody made a colour picture of it
+    info = label_mark()
+    Pillow.fromarray(np.zeros((4, 5, 3), np.uint8)).save(path, pnginfo=info)
+    assert formats.open_image(path).spec.role == "intensity"
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".gif"])

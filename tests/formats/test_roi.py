@@ -271,18 +271,46 @@ def test_properties_survive(properties):
         ),
         (
             lambda b: b[:50] + b"\x00\x80" + b[52:] + b"\x7f\xff\xff\xff" * 9,
-            "",
+            r"second header is announced at byte 76, where .* coordinates are \(bytes 0 to 99\)",
         ),
     ],
 )
 def test_broken_records(change, message):
     record = encode_roi(Roi(kind="traced", points=np.array([[0, 0], [4, 0], [4, 4]])))
     broken = change(record)
-    if not message:
-        decode_roi(broken)
-        return
     with pytest.raises(FormatError, match=message):
         decode_roi(broken)
+
+
+@pytest.mark.parametrize(
+    "roi",
+    [
+        Roi(kind="traced", points=np.array([[0, 0], [4, 0], [4, 4]]), name="n"),
+        Roi(kind="oval", bounds=(0, 0, 4, 4), properties={"key": "value"}),
+        Roi(kind="point", points=np.array([[0.0, 1], [4, 4]]), counters=np.array([1, 2])),
+        Roi(kind="composite", paths=(np.array([[0, 0], [4, 0], [4, 4]]),), position=Position(c=2)),
+        Roi(kind="rectangle", bounds=(0, 0, 4, 4), subtype="text", text="a text"),
+    ],
+)
+def test_every_cut_is_noticed(roi):
+    record = encode_roi(roi)
+    for size in range(len(record)):
+        with pytest.raises(FormatError, match=r"truncated|begins with"):
+            decode_roi(record[:size])
+
+
+def test_what_the_second_header_announces():
+    record = encode_roi(Roi(kind="oval", bounds=(0, 0, 4, 4), name="four"))
+    start = 64
+    with pytest.raises(FormatError, match="second header was announced at byte 100000"):
+        decode_roi(record[:60] + struct.pack(">i", 100_000) + record[64:])
+    for where in (-1, 8, 63):
+        with pytest.raises(FormatError, match=f"second header is announced at byte {where}, "):
+            decode_roi(record[:60] + struct.pack(">i", where) + record[64:])
+    longer = record[: start + 20] + struct.pack(">i", 5) + record[start + 24 :]
+    with pytest.raises(FormatError, match="a name of 5 letters was announced at byte 128"):
+        decode_roi(longer)
+    assert decode_roi(record[:60] + bytes(4) + record[64:], "entry").name == "entry"
 
 
 def test_numbers_that_are_none():

@@ -302,7 +302,7 @@ def broken_cases():
 def test_broken_archives(tmp_path, data, message):
     with pytest.raises(FormatError, match=message) as error:
         read(tmp_path, data)
-    assert "x.zip" in str(error.value)
+    assert str(error.value).count("x.zip") == 1
 
 
 def test_other_entries_are_ignored(tmp_path):

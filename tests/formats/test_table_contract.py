@@ -143,6 +143,28 @@ def test_missing_and_broken_files(suffix, tmp_path):
             read_table(path)
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    "cells", [[";", ";1"], [";", ";"], ["", ";", ";1"], ["1 2", "3 4"], ["a|b", "c|d"]]
+)
+def test_other_separators_in_the_only_column(cells, suffix, tmp_path):
+    """What would be taken for the separator of the file."""
+    table = ResultsTable({"1": np.array(cells, object)})
+    path = tmp_path / f"a{suffix}"
+    write_table(table, path)
+    check_same(read_table(path), table)
+    # edited elsewhere since, with another separator: the record no longer fits
+    if suffix == ".csv":
+        path.write_text("a;b\n1;2\n")
+        assert read_table(path).headings == ("a", "b")
+
+
+def test_numbers_need_no_record(tmp_path):
+    for i, suffix in enumerate((".csv", ".tsv")):
+        write_table(ResultsTable({"a": np.array([1.5, 2.5])}), tmp_path / f"{i}{suffix}")
+        assert not (tmp_path / f"{i}{suffix}.fijibridge.json").exists()
+
+
 def test_every_table_format_says_so():
     able = {f.name: f for f in all_formats() if f.read_table or f.write_table}
     assert set(able) >= {"tsv", "csv", "parquet", "xlsx", "ilastik table"}

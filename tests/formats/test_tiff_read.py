@@ -49,6 +49,18 @@ def test_every_layout_gives_the_same_pixels(tmp_path, options):
     source.close()
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [(b"", "is empty: it has 0 bytes"), (b"II*\0\x08", "truncated: it has 5 bytes")],
+)
+def test_hardly_any_bytes(tmp_path, data, said):
+    path = tmp_path / "a.tif"
+    path.write_bytes(data)
+    with pytest.raises(FormatError, match=said) as caught:
+        formats.read_image(path)
+    assert "Copy the file again" in str(caught.value)
+
+
 @pytest.mark.parametrize("dtype", ["uint32", "int32", "float64", "float16", "int8", "uint64"])
 @pytest.mark.parametrize("compression", [None, "zlib"])
 def test_every_number_type_is_read(tmp_path, dtype, compression):

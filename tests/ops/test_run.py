@@ -1,5 +1,6 @@
 """What every verb does around its work: targets, records, skipping, dry runs, failures."""
 
+import errno
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import fijibridge as fb
+from fijibridge.cli import main
 from fijibridge.errors import FijiBridgeError, FormatError, SettingsError, UnsupportedError
 from fijibridge.ops import call, from_keys, run_verb
 
@@ -275,6 +277,33 @@ def test_a_full_disk_leaves_nothing_behind(picture, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (OSError(errno.EFBIG, "File too large"), "no room on the disk"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (MemoryError(), "not enough memory"),
+    ],
+)
+def test_no_room_for_what_is_no_target(picture, tmp_path, monkeypatch, problem, said):
+    """Such as what is compiled at the first use."""
+
+    def full(*_):
+        raise problem
+
+    monkeypatch.setattr("fijibridge.ops._run._noting", full)
+    with pytest.raises(SettingsError, match=said):
+        run_verb("particles", input=[picture], threshold="25,255", outdir=tmp_path / "o")
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_folder_that_cannot_be_made(picture, capsys):
+    if not Path("/proc/self").exists():
+        pytest.skip("there is no folder here in which nobody can write")
+    assert main(["particles", str(picture), "--threshold", "25,255", "--outdir", "/proc/x/y"]) == 2
+    assert "/proc/x/y/" in capsys.readouterr().err
+
+
 def test_one_bad_file_does_not_stop_the_others(picture, tmp_path):
     bad = tmp_path / "bad.tif"
     bad.write_bytes(b"II*\0 nothing")
@@ -321,8 +350,6 @@ def test_wrong_settings_are_told_before_pixels_are_read(values, error, said, tmp
 
 @pytest.mark.parametrize("verb", ["particles", "convert", "measure", "run", "info", "validate"])
 def test_a_missing_input_is_exit_three_through_every_door(verb, tmp_path):
-    from fijibridge.cli import main
-
     gone = tmp_path / "gone.json"
     values = {"convert": {"output": "x.tif"}, "measure": {"image": str(gone)}}.get(verb, {})
     first = {"measure": "objects", "run": "file"}.get(verb, "input")

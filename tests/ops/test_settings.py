@@ -83,7 +83,7 @@ def test_values_of_every_door(kind, given_, value):
         (PATH, " ", "it is ' '; allowed is a path."),
         (PATH, "a\0b", "it holds a NUL character; no file can be so named."),
         (SCALES, "0.2,0.3", "it is '0.2,0.3'; allowed is such as x=0.2,y=0.2,z=1."),
-        (SCALES, {"x": -1}, "it is {'x': -1}; allowed is letters t z y x"),
+        (SCALES, {"x": -1}, "it is 'x=-1'; allowed is letters t z y x"),
         (SHAPE, "512", None),
         (SHAPE, "0,5", "allowed is sizes such as 512,512 (height, width)."),
     ],

@@ -168,6 +168,9 @@ def legacy_type(dtype: np.dtype[Any], value: float | np.floating[Any]) -> np.dty
 def _cast_wrapping(block: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     """Cast as C does: towards zero, modulo."""
     with np.errstate(all="ignore"):
+        if dtype == np.uint32 and block.dtype.kind == "f":
+            # numpy answers otherwise for eight values at once than for one
+            block = block.astype(np.int64)
         return block.astype(dtype)
 
 

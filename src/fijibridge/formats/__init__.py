@@ -182,7 +182,7 @@ def format_for_writing(where: Location, kind: Kind, to: str | None = None) -> Fo
         others = [f for f in all_formats() if where.suffix in f.suffixes]
         if others:
             raise UnsupportedError(
-                f"{others[0].title} ({where.suffix}) holds no {_WORD[kind]}.",
+                f"The target {str(where)!r} is {others[0].title}, which holds no {_WORD[kind]}.",
                 f"Suffixes for {_WORD[kind]}: {', '.join(_suffixes(function))}.",
             )
         raise SettingsError(

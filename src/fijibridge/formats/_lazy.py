@@ -43,6 +43,15 @@ def check_no_level(level: int | str, what: str) -> None:
         )
 
 
+def _nothing() -> None:
+    """There is nothing to close."""
+
+
+def _no_guard(nbytes: int) -> None:
+    """Sizes were checked when the file was opened."""
+    del nbytes
+
+
 class LazySource:
     """Pixels of a stored array.
 
@@ -66,8 +75,8 @@ class LazySource:
         array: Any,
         what: str,
         *,
-        close: Callable[[], None],
-        guard: Callable[[int], None],
+        close: Callable[[], None] = _nothing,
+        guard: Callable[[int], None] = _no_guard,
     ) -> None:
         self._spec = spec
         self._array = array

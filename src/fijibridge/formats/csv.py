@@ -18,7 +18,7 @@ from fijibridge.formats._text.sidecar import (
     sidecar_path,
     write_sidecar,
 )
-from fijibridge.formats._text.split import is_number
+from fijibridge.formats._text.split import guessed_separator, is_number
 from fijibridge.model.table import LABEL
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ __all__ = ["FORMATS", "format_imagej", "parse_table", "read_table"]
 
 #: Files that bear a text suffix and are none: Excel's own .xls and .xlsx.
 _NOT_TEXT = (b"\xd0\xcf\x11\xe0", b"PK\x03\x04")
+
+#: Bytes in which the reader looks for the separator.
+_LOOK = 1 << 20
 
 
 def read_table(where: Location) -> ResultsTable:
@@ -64,7 +67,14 @@ def _write(where: Location, table: ResultsTable, options: WriteOptions, delimite
     with staged(path, overwrite=options.overwrite) as part:
         part.write_bytes(data)
         # before the table appears, so that a full disk leaves neither
-        write_sidecar(path, table, needed=_needs_sidecar(table))
+        said = "" if _is_clear(data[:_LOOK].decode("utf-8", "replace"), delimiter) else delimiter
+        write_sidecar(path, table, needed=_needs_sidecar(table), separator=said)
+
+
+def _is_clear(text: str, delimiter: str) -> bool:
+    """Whether a reader finds the delimiter by itself, or no other one that would cut cells."""
+    guess = guessed_separator(text)
+    return guess == delimiter or (bool(guess) and guess not in text)
 
 
 def _write_csv(where: Location, table: ResultsTable, options: WriteOptions) -> None:
@@ -105,6 +115,8 @@ def _needs_sidecar(table: ResultsTable) -> bool:
     """Whether a table has something that its text does not tell."""
     if table.units or table.object_ids is not None:
         return True
+    if table.headings and all(map(is_number, table.headings)):
+        return True  # they would be taken for the first row
     return any(_looks_numeric(v) for v in table.columns.values() if v.dtype == object)
 
 

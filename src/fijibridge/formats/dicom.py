@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fijibridge.errors import FijiBridgeError, SettingsError, UnsupportedError
-from fijibridge.formats._blocks import BlockWriter
+from fijibridge.formats._block_file import BlockFileSink
 from fijibridge.formats._dicom.read import pydicom_module, read_file
 from fijibridge.formats._dicom.seg import SEGMENTATIONS, SegSink, check_seg, open_seg
 from fijibridge.formats._dicom.write import header_bytes, stored_dtype
 from fijibridge.formats._format import Finding, Format, ReadOptions, WriteOptions
 from fijibridge.formats._image_info import describe_spec
 from fijibridge.formats._lazy import LazySource, check_no_level
-from fijibridge.formats._target import Staged, target_errors
+from fijibridge.formats._target import Staged
 from fijibridge.formats._tiff.arrays import MappedArray, WholeArray
 from fijibridge.formats._tiff.axes import rename_axes
 from fijibridge.model import ImageSpec
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fijibridge.formats._location import Location
-    from fijibridge.model import ImageSink, ImageSource, Region
+    from fijibridge.model import ImageSink, ImageSource
 
 __all__ = ["FORMATS"]
 
@@ -70,11 +70,6 @@ def _loader(path: Path, shape: tuple[int, ...]) -> Callable[[], np.ndarray]:
             return np.asarray(pydicom_module().dcmread(path).pixel_array).reshape(shape)
 
     return load
-
-
-def _no_guard(nbytes: int) -> None:
-    """Sizes were checked when the file was opened."""
-    del nbytes
 
 
 def _is_segmentation(path: Path) -> bool:
@@ -110,9 +105,9 @@ def _open(where: Location, options: ReadOptions, /) -> ImageSource:
     )
     if file.begin is None:
         array = WholeArray(_loader(where.path, axes.shape))
-        return LazySource(spec, array, what, close=lambda: None, guard=_no_guard)
+        return LazySource(spec, array, what)
     mapped = MappedArray(where.path, file.dtype, file.begin, axes.shape)
-    return LazySource(spec, mapped, what, close=mapped.close, guard=_no_guard)
+    return LazySource(spec, mapped, what, close=mapped.close)
 
 
 # ---------------------------------------------------------------------------------------- writing
@@ -128,7 +123,7 @@ def _check(spec: ImageSpec, options: WriteOptions, /) -> None:
     if spec.dtype.name not in DTYPES and not labels:
         raise UnsupportedError(
             f"DICOM cannot hold {spec.dtype} pixels; it holds uint8 and uint16.",
-            "Convert them first (--export_dtype uint16).",
+            "Convert them first: fijibridge export INPUT --export_dtype uint16",
         )
     nbytes = math.prod(spec.shape) * stored_dtype(spec).itemsize
     if max(axes.size("y"), axes.size("x")) > _LONGEST_SIDE or nbytes > _MOST_BYTES:
@@ -147,61 +142,22 @@ def _check_labels(largest: int, /) -> None:
         )
 
 
-class _DicomSink:
-    """Pixels written block by block behind a header that is known from the start."""
-
-    def __init__(self, where: Location, spec: ImageSpec, options: WriteOptions) -> None:
-        self._spec = spec
-        self._staged = Staged(where.path, overwrite=options.overwrite)
-        self._blocks: BlockWriter | None = None
-        try:
-            head = header_bytes(spec)
-            with target_errors(where.path):
-                self._staged.path.write_bytes(head)
-                order = "".join(key for key in "tczyx" if key in spec.axes)
-                path = self._staged.path
-                self._blocks = BlockWriter(path, len(head), spec, order, stored_dtype(spec))
-                if self._blocks.nbytes % 2:
-                    self._blocks.put_bytes(len(head) + self._blocks.nbytes, b"\0")
-        except BaseException:
-            self.abort()
-            raise
-
-    def write(self, region: Region, block: np.ndarray) -> None:
-        assert self._blocks is not None  # noqa: S101  # made in __init__
-        self._blocks.check(region, block)
-        if not np.can_cast(block.dtype, self._spec.dtype, "same_kind"):
-            raise SettingsError(
-                f"The block holds {block.dtype} pixels, the image {self._spec.dtype} ones."
-            )
-        if self._spec.role == "labels" and block.size:
-            if int(block.min()) < 0:
-                raise SettingsError(f"Labels must be 0 or more; the block holds {block.min()}.")
-            _check_labels(int(block.max()))
-        with target_errors(self._staged.target):
-            self._blocks.write(region, block)
-
-    def commit(self) -> None:
-        try:
-            with target_errors(self._staged.target):
-                if self._blocks is not None:
-                    self._blocks.close()
-            self._staged.commit()
-        except BaseException:
-            self.abort()
-            raise
-
-    def abort(self) -> None:
-        if self._blocks is not None:
-            self._blocks.close()
-        self._staged.abort()
-
-
 def _create(where: Location, spec: ImageSpec, options: WriteOptions, /) -> ImageSink:
     _check(spec, options)
     if where.inner:
         raise SettingsError(f"{str(where.path)!r} holds one image, nothing called {where.inner!r}.")
-    return _DicomSink(where, spec, options)
+    dtype = stored_dtype(spec)
+    odd = math.prod(spec.shape) * dtype.itemsize % 2
+    header = header_bytes(spec)
+    return BlockFileSink(
+        Staged(where.path, overwrite=options.overwrite),
+        spec,
+        header=header,
+        order="".join(key for key in "tczyx" if key in spec.axes),
+        dtype=dtype,
+        behind=b"\0" * odd,
+        check_labels=_check_labels,
+    )
 
 
 def _describe(where: Location, /) -> dict[str, Any]:

@@ -14,19 +14,18 @@ image's `Valuation`.
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fijibridge.errors import FijiBridgeError, FormatError, SettingsError, UnsupportedError
-from fijibridge.formats._blocks import BlockWriter
+from fijibridge.formats._block_file import BlockFileSink
 from fijibridge.formats._format import Finding, Format, ReadOptions, WriteOptions
 from fijibridge.formats._image_info import describe_spec
 from fijibridge.formats._lazy import LazySource, check_no_level, first_line
 from fijibridge.formats._nifti.header import Header, header_bytes, read_header
-from fijibridge.formats._target import Staged, target_errors
+from fijibridge.formats._target import Staged
 from fijibridge.formats._tiff.arrays import MappedArray, WholeArray
 from fijibridge.formats._tiff.axes import rename_axes
 from fijibridge.model import ImageSpec
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fijibridge.formats._location import Location
-    from fijibridge.model import ImageSink, ImageSource, Region
+    from fijibridge.model import ImageSink, ImageSource
 
 __all__ = ["FORMAT"]
 
@@ -62,11 +61,6 @@ def _sniff(path: Path, head: bytes, /) -> bool:
     if len(head) < 348:  # cut off so early that only its name says what it was
         return path.name.lower().endswith((".nii", ".nii.gz"))
     return any(head[at : at + len(magic)] == magic for at, magic in _MAGICS)
-
-
-def _no_guard(nbytes: int) -> None:
-    """Sizes were checked when the file was opened."""
-    del nbytes
 
 
 def _read(path: Path) -> tuple[Header, bool]:
@@ -141,72 +135,21 @@ def _open(where: Location, options: ReadOptions, /) -> ImageSource:
     )
     if packed:
         array = WholeArray(_loader(where.path, header))
-        return LazySource(spec, array, what, close=lambda: None, guard=_no_guard)
+        return LazySource(spec, array, what)
     mapped = MappedArray(where.path, header.dtype, header.offset, axes.shape)
-    return LazySource(spec, mapped, what, close=mapped.close, guard=_no_guard)
+    return LazySource(spec, mapped, what, close=mapped.close)
 
 
-class _NiftiSink:
-    """Pixels written block by block; a ``.nii.gz`` is packed when it is whole."""
+def _pack(plain: Path, packed: Path) -> None:
+    from isal import igzip
 
-    def __init__(self, where: Location, spec: ImageSpec, options: WriteOptions) -> None:
-        self._spec = spec
-        self._staged = Staged(where.path, overwrite=options.overwrite)
-        self._packed = _is_packed(where.path)
-        self._file = self._staged.path
-        if self._packed:
-            self._file = self._file.with_name(self._file.name.removesuffix(".gz"))
-        self._blocks: BlockWriter | None = None
-        try:
-            head, order = header_bytes(spec)
-            with target_errors(where.path):
-                self._file.write_bytes(head)
-                stored = spec.dtype.newbyteorder("<")
-                self._blocks = BlockWriter(self._file, len(head), spec, order, stored)
-        except BaseException:
-            self.abort()
-            raise
-
-    def write(self, region: Region, block: np.ndarray) -> None:
-        assert self._blocks is not None  # noqa: S101  # made in __init__
-        self._blocks.check(region, block)
-        if not np.can_cast(block.dtype, self._spec.dtype, "same_kind"):
-            raise SettingsError(
-                f"The block holds {block.dtype} pixels, the image {self._spec.dtype} ones."
-            )
-        with target_errors(self._staged.target):
-            self._blocks.write(region, block)
-
-    def commit(self) -> None:
-        try:
-            with target_errors(self._staged.target):
-                if self._blocks is not None:
-                    self._blocks.close()
-                if self._packed:
-                    self._pack()
-            self._staged.commit()
-        except BaseException:
-            self.abort()
-            raise
-
-    def _pack(self) -> None:
-        from isal import igzip
-
-        with (
-            self._file.open("rb") as plain,
-            self._staged.path.open("wb") as raw,
-            # no name and no time: the same image gives the same bytes
-            igzip.IGzipFile("", "wb", compresslevel=2, fileobj=raw, mtime=0) as packed,
-        ):
-            shutil.copyfileobj(plain, packed, _STEP)
-        self._file.unlink()
-
-    def abort(self) -> None:
-        if self._blocks is not None:
-            self._blocks.close()
-        self._staged.abort()
-        with contextlib.suppress(OSError):
-            self._file.unlink(missing_ok=True)
+    with (
+        plain.open("rb") as source,
+        packed.open("wb") as raw,
+        # no name and no time: the same image gives the same bytes
+        igzip.IGzipFile("", "wb", compresslevel=2, fileobj=raw, mtime=0) as target,
+    ):
+        shutil.copyfileobj(source, target, _STEP)
 
 
 def _check(spec: ImageSpec, options: WriteOptions, /) -> None:
@@ -219,7 +162,7 @@ def _check(spec: ImageSpec, options: WriteOptions, /) -> None:
     if spec.dtype.name not in DTYPES:
         raise UnsupportedError(
             f"NIfTI cannot hold {spec.dtype} pixels; it holds {', '.join(sorted(DTYPES))}.",
-            "Convert them first (--export_dtype float32).",
+            "Convert them first: fijibridge export INPUT --export_dtype float32",
         )
     if options.compression not in (None, "gzip", "none"):
         raise SettingsError(
@@ -233,7 +176,18 @@ def _create(where: Location, spec: ImageSpec, options: WriteOptions, /) -> Image
     _check(spec, options)
     if where.inner:
         raise SettingsError(f"{str(where.path)!r} holds one image, nothing called {where.inner!r}.")
-    return _NiftiSink(where, spec, options)
+    header, order = header_bytes(spec)
+    staged = Staged(where.path, overwrite=options.overwrite)
+    place, packed = staged.path, _is_packed(where.path)
+    return BlockFileSink(
+        staged,
+        spec,
+        header=header,
+        order=order,
+        dtype=spec.dtype.newbyteorder("<"),
+        plain=place.with_name(place.name.removesuffix(".gz")) if packed else None,
+        pack=(lambda plain: _pack(plain, place)) if packed else None,
+    )
 
 
 def _describe(where: Location, /) -> dict[str, Any]:

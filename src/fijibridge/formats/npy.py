@@ -5,6 +5,7 @@ Pickled objects are never loaded.
 
 from __future__ import annotations
 
+import io
 import shutil
 import zipfile
 from dataclasses import dataclass
@@ -13,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fijibridge.errors import FijiBridgeError, FormatError, SettingsError, UnsupportedError
-from fijibridge.formats._blocks import BlockWriter
+from fijibridge.formats._block_file import BlockFileSink
 from fijibridge.formats._format import Finding, Format, ReadOptions, WriteOptions
 from fijibridge.formats._image_info import describe_spec
 from fijibridge.formats._lazy import LazySource, first_line, pixel_dtype
-from fijibridge.formats._target import Staged, target_errors
+from fijibridge.formats._target import Staged
 from fijibridge.formats._tiff.arrays import WholeArray
 from fijibridge.model import Axes, ImageSpec
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from typing import IO
 
     from fijibridge.formats._location import Location
-    from fijibridge.model import ImageSink, ImageSource, Region
+    from fijibridge.model import ImageSink, ImageSource
 
 __all__ = ["FORMATS", "NPY", "NPZ", "guess_axes"]
 
@@ -116,15 +117,6 @@ def _spec(
     )
 
 
-def _no_guard(nbytes: int) -> None:
-    """Sizes were checked when the file was opened."""
-    del nbytes
-
-
-def _nothing() -> None:
-    """There is nothing to close."""
-
-
 def _check_fits(header: _Header, present: int, what: str) -> None:
     if header.nbytes > present:
         raise FormatError(
@@ -158,7 +150,7 @@ def _open_npy(where: Location, options: ReadOptions, /) -> ImageSource:
             )
     except OSError as error:
         raise FormatError(f"{what!r} cannot be read: {error.strerror or error}.") from error
-    return LazySource(spec, _Copied(array), repr(what), close=_nothing, guard=_no_guard)
+    return LazySource(spec, _Copied(array), repr(what))
 
 
 class _Copied:
@@ -214,7 +206,7 @@ def _open_npz(where: Location, options: ReadOptions, /) -> ImageSource:
         _check_fits(header, info.file_size - header.begin, what)
     spec = _spec(header.shape, header.dtype, options, where.path.name, what)
     array = WholeArray(_loader(where.path, info.filename, header))
-    return LazySource(spec, array, repr(what), close=_nothing, guard=_no_guard)
+    return LazySource(spec, array, repr(what))
 
 
 def _loader(path: Path, member: str, header: _Header) -> Callable[[], np.ndarray]:
@@ -228,83 +220,38 @@ def _loader(path: Path, member: str, header: _Header) -> Callable[[], np.ndarray
     return load
 
 
-class _NpySink:
-    """An array written block by block; in an ``.npz`` it is packed when it is whole."""
+def _header_bytes(spec: ImageSpec) -> bytes:
+    described = {
+        "descr": np.lib.format.dtype_to_descr(spec.dtype),
+        "fortran_order": False,
+        "shape": spec.shape,
+    }
+    out = io.BytesIO()
+    np.lib.format.write_array_header_1_0(out, described)
+    return out.getvalue()
 
-    def __init__(self, where: Location, spec: ImageSpec, options: WriteOptions) -> None:
-        self._where = where
-        self._spec = spec
-        self._options = options
-        self._packed = where.path.suffix.lower() == ".npz"
-        self._member = where.inner.removesuffix(".npy") or _DEFAULT_MEMBER
-        self._staged = Staged(where.path, overwrite=options.overwrite or self._may_add())
-        self._file = self._staged.path
-        if self._packed:
-            self._file = self._file.with_name(self._file.name + ".npy")
-        self._blocks: BlockWriter | None = None
-        try:
-            with target_errors(where.path):
-                with self._file.open("wb") as file:
-                    described = {
-                        "descr": np.lib.format.dtype_to_descr(spec.dtype),
-                        "fortran_order": False,
-                        "shape": spec.shape,
-                    }
-                    np.lib.format.write_array_header_1_0(file, described)
-                    begin = file.tell()
-                self._blocks = BlockWriter(self._file, begin, spec, spec.axes.keys, spec.dtype)
-        except BaseException:
-            self.abort()
-            raise
 
-    def _may_add(self) -> bool:
-        """Whether the target is a container in which this array is new."""
-        if not self._packed or not self._where.inner or not self._where.path.exists():
-            return False
-        with _zip(self._where.path) as archive:
-            return self._member not in _members(archive)
+def _may_add(where: Location, member: str) -> bool:
+    """Whether the target is a container in which this array is new."""
+    if not where.inner or not where.path.exists():
+        return False
+    with _zip(where.path) as archive:
+        return member not in _members(archive)
 
-    def write(self, region: Region, block: np.ndarray) -> None:
-        assert self._blocks is not None  # noqa: S101  # made in __init__
-        self._blocks.check(region, block)
-        if not np.can_cast(block.dtype, self._spec.dtype, "same_kind"):
-            raise SettingsError(
-                f"The block holds {block.dtype} pixels, the image {self._spec.dtype} ones."
-            )
-        with target_errors(self._staged.target):
-            self._blocks.write(region, block)
 
-    def commit(self) -> None:
-        try:
-            with target_errors(self._staged.target):
-                if self._blocks is not None:
-                    self._blocks.close()
-                if self._packed:
-                    self._pack()
-            self._staged.commit()
-        except BaseException:
-            self.abort()
-            raise
-
-    def _pack(self) -> None:
-        method = zipfile.ZIP_STORED
-        if self._options.compression not in (None, "none"):
-            method = zipfile.ZIP_DEFLATED
-        with zipfile.ZipFile(self._staged.path, "w", method) as new:
-            if self._where.path.exists() and self._where.inner:
-                with _zip(self._where.path) as old:
-                    for name, info in _members(old).items():
-                        if name != self._member:
-                            with old.open(info) as source, new.open(info.filename, "w") as copy:
-                                shutil.copyfileobj(source, copy)
-            new.write(self._file, f"{self._member}.npy")
-        self._file.unlink()
-
-    def abort(self) -> None:
-        if self._blocks is not None:
-            self._blocks.close()
-        self._staged.abort()
-        self._file.unlink(missing_ok=True)
+def _pack(plain: Path, packed: Path, where: Location, member: str, options: WriteOptions) -> None:
+    """Make an archive of the new array and of those that the target holds already."""
+    method = zipfile.ZIP_STORED
+    if options.compression not in (None, "none"):
+        method = zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(packed, "w", method) as new:
+        if where.path.exists() and where.inner:
+            with _zip(where.path) as old:
+                for name, info in _members(old).items():
+                    if name != member:
+                        with old.open(info) as source, new.open(info.filename, "w") as copy:
+                            shutil.copyfileobj(source, copy)
+        new.write(plain, f"{member}.npy")
 
 
 def _check(spec: ImageSpec, options: WriteOptions, /) -> None:
@@ -317,7 +264,20 @@ def _create(where: Location, spec: ImageSpec, options: WriteOptions, /) -> Image
     _check(spec, options)
     if where.inner and where.path.suffix.lower() == ".npy":
         raise SettingsError(f"{str(where.path)!r} holds one array, nothing called {where.inner!r}.")
-    return _NpySink(where, spec, options)
+    packed = where.path.suffix.lower() == ".npz"
+    member = where.inner.removesuffix(".npy") or _DEFAULT_MEMBER
+    adds = packed and _may_add(where, member)
+    staged = Staged(where.path, overwrite=options.overwrite or adds)
+    place = staged.path
+    return BlockFileSink(
+        staged,
+        spec,
+        header=_header_bytes(spec),
+        order=spec.axes.keys,
+        dtype=spec.dtype,
+        plain=place.with_name(place.name + ".npy") if packed else None,
+        pack=(lambda plain: _pack(plain, place, where, member, options)) if packed else None,
+    )
 
 
 def _describe_npy(where: Location, /) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """PNG, BMP, GIF, JPEG and PNM: pictures of one plane, through imageio and Pillow.
 
-JPEG and GIF change pixels, so they hold no labels. The indices of a palette are kept, as ImageJ
-does, with the palette as LUT.
+JPEG and GIF change pixels, so they hold no labels. A PNG of labels says so in a text of its own,
+and is read as labels again. The indices of a palette are kept, as ImageJ does, with the palette as
+LUT.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from fijibridge.errors import FijiBridgeError, FormatError, SettingsError, Unsup
 from fijibridge.formats._format import Finding, Format, ReadOptions, WriteOptions
 from fijibridge.formats._image_info import describe_spec
 from fijibridge.formats._lazy import LazySource, first_line
+from fijibridge.formats._raster.mark import has_label_mark
 from fijibridge.formats._raster.pnm import pnm_header, pnm_pixels
 from fijibridge.formats._raster.write import (
     BMP,
@@ -56,15 +58,6 @@ _GIVEN: dict[str, tuple[str, tuple[int, ...], str]] = {
     "RGBA": ("yxc", (4,), "uint8"),
     "F": ("yx", (), "float32"),
 }
-
-
-def _nothing() -> None:
-    """There is nothing to close."""
-
-
-def _no_guard(nbytes: int) -> None:
-    """Sizes were checked when the file was opened."""
-    del nbytes
 
 
 def _broken(where: Location, error: BaseException) -> FormatError:
@@ -233,8 +226,9 @@ def _open(where: Location, options: ReadOptions, /) -> ImageSource:
         axes = rename_axes(spec.axes, options.axes)
         rgb = spec.extra.rgb and axes.keys.endswith("c")
         spec = replace(spec, axes=axes, extra=replace(spec.extra, rgb=rgb))
-    spec = replace(spec, role=options.role or "intensity")
-    return LazySource(spec, WholeArray(load), repr(str(where)), close=_nothing, guard=_no_guard)
+    marked = spec.axes.size("c") == 1 and has_label_mark(where.path)
+    spec = replace(spec, role=options.role or ("labels" if marked else "intensity"))
+    return LazySource(spec, WholeArray(load), repr(str(where)))
 
 
 def _findings(where: Location, kind: Kind) -> list[Finding]:

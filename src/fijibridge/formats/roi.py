@@ -40,7 +40,8 @@ def read_roi_file(where: Location) -> Roi:
     try:
         return decode_roi(data, name[:-4] if name.lower().endswith((".roi", ".zip")) else name)
     except FormatError as error:
-        raise FormatError(f"{str(where)!r}: {error.message}", error.hint) from error
+        hint = error.hint or "Save the ROI again, or copy the file again from its source."
+        raise FormatError(f"{str(where)!r}: {error.message}", hint) from error
 
 
 def _read_rois(where: Location) -> RoiSet:

@@ -41,13 +41,13 @@ def _bytes_of(path: Path) -> np.ndarray:
     try:
         size = path.stat().st_size
         if size == 0:
-            raise FormatError(f"{str(path)!r} is empty.")
+            raise FormatError("It is empty.", "Copy the file again from its source.")
         if size > _MAPPED:
             return np.memmap(path, np.uint8, "r")
         return np.fromfile(path, np.uint8)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise FormatError(f"{str(path)!r} cannot be read: {reason}.") from error
+        raise FormatError(f"It cannot be read: {reason}.") from error
 
 
 def _roi_entries(names: Sequence[str]) -> tuple[np.ndarray, Sequence[str]]:

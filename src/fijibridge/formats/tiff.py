@@ -72,8 +72,8 @@ def check_imagej(spec: ImageSpec, options: WriteOptions) -> None:
         raise UnsupportedError(
             f"An ImageJ TIFF cannot hold {spec.dtype} pixels; it holds "
             f"{', '.join(sorted(_IMAGEJ_DTYPES))}.",
-            "Convert them first (--export_dtype float32), write .ome.tif or .h5, or say that it is "
-            "a label image (--role labels).",
+            "Write .ome.tif or .h5, say that it is a label image (--role labels), or convert it "
+            "first: fijibridge export INPUT --export_dtype float32",
         )
     plane = spec.axes.size("y") * spec.axes.size("x")
     size = plane * (3 if rgb else spec.dtype.itemsize)

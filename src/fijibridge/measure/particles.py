@@ -84,6 +84,11 @@ class ParticleResult:
     threshold: tuple[float, float] | None
     warnings: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        """Show the objects, as labels or as outlines, and the first rows of the table."""
+        objects = self.rois if self.labels is None else self.labels
+        return f"<div>{objects._repr_html_()}{self.table._repr_html_()}</div>"
+
 
 def analyze_particles(
     image: Image | ImageSource,

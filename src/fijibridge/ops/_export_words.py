@@ -16,6 +16,7 @@ from fijibridge.export.settings import (
 )
 from fijibridge.ops._kinds import FLAG, INTEGER, PATH, PATHS, TEXT, Kind
 from fijibridge.ops._settings import from_mapping, setting, settings
+from fijibridge.ops._shared_settings import each_setting
 
 if TYPE_CHECKING:
     from fijibridge.export.recipe import Product
@@ -88,9 +89,7 @@ class ExportVerbSettings:
     input_data: tuple[str, ...] = setting(
         (), kind=PATHS, metavar="INPUT", group=_READ, help="the same as INPUT, ilastik's flag"
     )
-    each: str | None = setting(
-        None, kind=PATH, metavar="GLOB", group=_READ, help="take every match as its own input"
-    )
+    each: str | None = each_setting(group=_READ)
     input_axes: str | None = setting(
         None,
         kind=ORDER,

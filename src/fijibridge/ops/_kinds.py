@@ -255,7 +255,8 @@ def _scales(value: object, name: str) -> Mapping[str, float]:
     for key, number in value.items():
         scale = _number(number, name)
         if key not in tuple("tzyx") or not (math.isfinite(scale) and scale > 0):
-            raise _refuse(value, name, "letters t z y x, each with a positive size")
+            text = ",".join(f"{k}={v}" for k, v in value.items())
+            raise _refuse(text, name, "letters t z y x, each with a positive size")
         found[str(key)] = scale
     return found
 

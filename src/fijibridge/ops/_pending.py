@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fijibridge.errors import FormatError
+from fijibridge.errors import FormatError, SettingsError
 from fijibridge.ops import _record
 from fijibridge.ops._kinds import absolute_path
 
@@ -35,11 +35,20 @@ def note_path(job: Job) -> Path | None:
 
 
 def note_job(job: Job, verb: str, settings: Any, sources: Mapping[str, Any]) -> None:
-    """Leave the note; the folder is made where it is missing."""
+    """Leave the note; the folder is made where it is missing.
+
+    Raises
+    ------
+    SettingsError
+        When nothing can be written there; names the first target.
+    """
     path = note_path(job)
     assert path is not None  # noqa: S101  # only such jobs are noted
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _record.write_record(path, verb, settings, sources, ())
+    try:
+        _record.write_record(path, verb, settings, sources, ())
+    except SettingsError as error:
+        target = next(iter(job.targets.values()))
+        raise SettingsError(error.message.replace(str(path), target), error.hint) from error
 
 
 def unmake_note(job: Job) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
 import os
 import threading
 import warnings
@@ -17,7 +19,7 @@ from fijibridge.ops._operation import Context, Job, JobReport, Operation, Plan, 
 from fijibridge.ops._settings import declared, from_mapping, setting, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ["RunOptions", "make_context", "perform", "split_options"]
 
@@ -352,6 +354,24 @@ def _do(
     )
 
 
+@contextlib.contextmanager
+def _room(title: str) -> Iterator[None]:
+    """Say what is missing when memory or disk are full, also where no target is being written."""
+    try:
+        yield
+    except MemoryError as error:
+        raise SettingsError(
+            f"There is not enough memory for {title!r}.", "Take a part of it, or fewer at once."
+        ) from error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            raise
+        raise SettingsError(
+            f"There is no room on the disk while {title!r} is done: {error.strerror}.",
+            "Nothing was left behind. Free room, or choose another folder.",
+        ) from error
+
+
 def _noting(job: Job, reports: Mapping[str, JobReport]) -> JobReport:
     """Do a job; what is warned about while it runs becomes a note of its report."""
     if threading.current_thread() is not threading.main_thread():
@@ -392,7 +412,8 @@ def _one(
     try:
         if wants_record:
             _pending.note_job(job, operation.name, value, sources)
-        report = _noting(job, reports)
+        with _room(job.title):
+            report = _noting(job, reports)
         written = list(job.targets.values())
         if wants_record:
             written.append(str(_leave_record(operation, job, value, written, sources)))

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 
 from fijibridge.errors import SettingsError
 from fijibridge.ops._inputs import check_sources, each_path, folder_of, nickname
-from fijibridge.ops._kinds import PATH, SCALES, SHAPE, TEXT
+from fijibridge.ops._kinds import PATH, SHAPE, TEXT
 from fijibridge.ops._operation import Job, Operation, Plan
 from fijibridge.ops._record import SUFFIX
 from fijibridge.ops._settings import setting, settings
+from fijibridge.ops._shared_settings import (
+    axes_setting,
+    each_setting,
+    pixel_size_setting,
+    unit_setting,
+)
 from fijibridge.ops._targets import named
 
 if TYPE_CHECKING:
@@ -42,9 +48,7 @@ class ConvertSettings:
         positional=True,
         help="the target; its suffix is the format. {name} is the input's name",
     )
-    each: str | None = setting(
-        None, kind=PATH, metavar="GLOB", help="take every match as its own input; OUTPUT has {name}"
-    )
+    each: str | None = each_setting(more="; OUTPUT has {name}")
     to: str | None = setting(
         None, kind=TEXT, metavar="FORMAT", help="format, where a suffix fits several"
     )
@@ -63,15 +67,9 @@ class ConvertSettings:
         group=_IMAGE,
         help="labels, intensity or probabilities; left out: as the file says",
     )
-    axes: str | None = setting(
-        None, kind=TEXT, metavar="LETTERS", group=_IMAGE, help="axes of the image, such as zyx"
-    )
-    pixel_size: Mapping[str, float] | None = setting(
-        None, kind=SCALES, group=_IMAGE, help="pixel sizes in place of the file's"
-    )
-    unit: str | None = setting(
-        None, kind=TEXT, metavar="UNIT", group=_IMAGE, help="unit of length (um, nm, …)"
-    )
+    axes: str | None = axes_setting(group=_IMAGE)
+    pixel_size: Mapping[str, float] | None = pixel_size_setting(group=_IMAGE)
+    unit: str | None = unit_setting(group=_IMAGE)
     like: str | None = setting(
         None, kind=PATH, metavar="IMAGE", group=_ROIS, help="ROIs to labels: size as this image's"
     )

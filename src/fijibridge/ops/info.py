@@ -13,13 +13,13 @@ from fijibridge.ops._operation import Job, JobReport, Operation, Plan
 from fijibridge.ops._settings import setting, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fijibridge.formats import Location
     from fijibridge.model import ImageSpec
     from fijibridge.ops._operation import Context
 
-__all__ = ["OPERATION", "InfoSettings"]
+__all__ = ["OPERATION", "InfoSettings", "plan_files"]
 
 
 @settings
@@ -174,11 +174,14 @@ def _job(path: str, _earlier: Mapping[str, JobReport]) -> JobReport:
     return JobReport(line=_line(path, facts), data=facts, value=facts)
 
 
-def _run(value: InfoSettings, _context: Context) -> Plan:
+def plan_files(
+    job: Callable[[str, Mapping[str, JobReport]], JobReport], value: InfoSettings, _context: Context
+) -> Plan:
+    """Plan one job per file."""
     paths = [one for path in value.input for one in glob_paths(path)]
     if len(paths) == 1:
         check_sources(paths)
-    return Plan(jobs=tuple(Job(title=p, run=partial(_job, p), sources=(p,)) for p in paths))
+    return Plan(jobs=tuple(Job(title=p, run=partial(job, p), sources=(p,)) for p in paths))
 
 
 OPERATION = Operation(
@@ -186,6 +189,6 @@ OPERATION = Operation(
     menu="",
     summary="what a file holds: axes, sizes, units, tables, ROIs",
     settings=InfoSettings,
-    run=_run,
+    run=partial(plan_files, _job),
     examples=("fijibridge info stack.tif", "fijibridge info a.h5 --json"),
 )

@@ -6,12 +6,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fijibridge.errors import FijiBridgeError, SettingsError
+from fijibridge.errors import FijiBridgeError
 from fijibridge.ops._inputs import check_sources, folder_of, nickname, to_image, to_labels
-from fijibridge.ops._kinds import INTEGER, PATH, TEXT, WORDS
+from fijibridge.ops._kinds import INTEGER, PATH
 from fijibridge.ops._operation import Job, JobReport, Operation, Plan
 from fijibridge.ops._record import SUFFIX
 from fijibridge.ops._settings import setting, settings
+from fijibridge.ops._shared_settings import (
+    axes_setting,
+    check_decimal,
+    decimal_setting,
+    measurements_setting,
+)
 from fijibridge.ops._targets import named
 
 if TYPE_CHECKING:
@@ -37,16 +43,10 @@ class MeasureSettings:
     image: str | None = setting(
         None, kind=PATH, metavar="IMAGE", help="the image whose grey values are measured"
     )
-    axes: str | None = setting(
-        None, kind=TEXT, metavar="LETTERS", help="axes of image and labels, such as zyx"
-    )
+    axes: str | None = axes_setting(of="image and labels")
     slice: int | None = setting(None, kind=INTEGER, help="the plane that is measured, 1 = first")
-    measurements: tuple[str, ...] = setting(
-        ("area", "mean", "min"),
-        kind=WORDS,
-        help='words of Set Measurements ("area mean feret\'s display"), or all',
-    )
-    decimal: int = setting(3, kind=INTEGER, help="decimal places, 0 to 9")
+    measurements: tuple[str, ...] = measurements_setting()
+    decimal: int = decimal_setting()
     table: str | None = setting(
         None, kind=PATH, metavar="FILE", help="results table; default NAME_Results.tsv"
     )
@@ -54,8 +54,7 @@ class MeasureSettings:
 
     def check(self) -> None:
         """Refuse what does not go together."""
-        if not 0 <= self.decimal <= 9:
-            raise SettingsError(f"decimal is {self.decimal}; allowed is 0 to 9.")
+        check_decimal(self.decimal)
 
 
 def read_objects(path: str, axes: str | None = None) -> Image | RoiSet:

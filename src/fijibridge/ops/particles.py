@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING
 from fijibridge.errors import SettingsError
 from fijibridge.ops._analyze_line import SHOW, parse_line
 from fijibridge.ops._inputs import check_sources, each_path
-from fijibridge.ops._kinds import INTEGER, PATH, PATHS, RANGE, SCALES, TEXT, THRESHOLD, WORDS
+from fijibridge.ops._kinds import INTEGER, PATH, PATHS, RANGE, TEXT, THRESHOLD
 from fijibridge.ops._operation import Operation, Plan
 from fijibridge.ops._settings import setting, settings
+from fijibridge.ops._shared_settings import (
+    axes_setting,
+    check_decimal,
+    decimal_setting,
+    each_setting,
+    measurements_setting,
+    pixel_size_setting,
+    unit_setting,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,18 +45,10 @@ class ParticlesSettings:
         aliases=("image", "images", "inputs"),
         help='images; a quoted pattern ("t_*.tif") is one stack',
     )
-    each: str | None = setting(
-        None, kind=PATH, metavar="GLOB", group=_IMAGE, help="take every match as its own input"
-    )
-    axes: str | None = setting(
-        None, kind=TEXT, metavar="LETTERS", group=_IMAGE, help="axes of the image, such as zyx"
-    )
-    pixel_size: Mapping[str, float] | None = setting(
-        None, kind=SCALES, group=_IMAGE, help="pixel sizes in place of the file's"
-    )
-    unit: str | None = setting(
-        None, kind=TEXT, metavar="UNIT", group=_IMAGE, help="unit of length (um, nm, …)"
-    )
+    each: str | None = each_setting(group=_IMAGE)
+    axes: str | None = axes_setting(group=_IMAGE)
+    pixel_size: Mapping[str, float] | None = pixel_size_setting(group=_IMAGE)
+    unit: str | None = unit_setting(group=_IMAGE)
     role: str = setting(
         "intensity",
         kind=TEXT,
@@ -104,13 +105,8 @@ class ParticlesSettings:
     redirect: str | None = setting(
         None, kind=PATH, metavar="FILE", group=_TABLE, help="measure the grey values of this image"
     )
-    measurements: tuple[str, ...] = setting(
-        ("area", "mean", "min"),
-        kind=WORDS,
-        group=_TABLE,
-        help='words of Set Measurements ("area mean feret\'s display"), or all',
-    )
-    decimal: int = setting(3, kind=INTEGER, group=_TABLE, help="decimal places, 0 to 9")
+    measurements: tuple[str, ...] = measurements_setting(group=_TABLE)
+    decimal: int = decimal_setting(group=_TABLE)
     label_limit: int | None = setting(
         None,
         kind=INTEGER,
@@ -151,8 +147,7 @@ class ParticlesSettings:
 
     def check(self) -> None:
         """Refuse what does not go together, before any file is looked at."""
-        if not 0 <= self.decimal <= 9:
-            raise SettingsError(f"decimal is {self.decimal}; allowed is 0 to 9.")
+        check_decimal(self.decimal)
         if self.slice is not None and self.slice < 1:
             raise SettingsError(f"slice is {self.slice}; 1 is the first.")
         if self.slice is not None and self.stack:

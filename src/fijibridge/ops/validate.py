@@ -6,15 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fijibridge.errors import FijiBridgeError, FormatError
-from fijibridge.ops._inputs import check_sources, glob_paths, slabs
-from fijibridge.ops._operation import Job, JobReport, Operation, Plan
-from fijibridge.ops.info import InfoSettings, describe
+from fijibridge.ops._inputs import check_sources, slabs
+from fijibridge.ops._operation import JobReport, Operation
+from fijibridge.ops.info import InfoSettings, describe, plan_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fijibridge.formats import Finding, Format, Kind, Location
-    from fijibridge.ops._operation import Context
 
 __all__ = ["OPERATION", "findings"]
 
@@ -94,18 +93,11 @@ def _job(path: str, _earlier: Mapping[str, JobReport]) -> JobReport:
     return JobReport(line="\n".join(lines), data=data, value=found, error=error)
 
 
-def _run(value: InfoSettings, _context: Context) -> Plan:
-    paths = [one for path in value.input for one in glob_paths(path)]
-    if len(paths) == 1:
-        check_sources(paths)
-    return Plan(jobs=tuple(Job(title=p, run=partial(_job, p), sources=(p,)) for p in paths))
-
-
 OPERATION = Operation(
     name="validate",
     menu="",
     summary="everything that is wrong with a file, at once",
     settings=InfoSettings,
-    run=_run,
+    run=partial(plan_files, _job),
     examples=("fijibridge validate RoiSet.zip",),
 )

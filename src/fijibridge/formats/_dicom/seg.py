@@ -251,7 +251,7 @@ def open_seg(where: Location, options: ReadOptions) -> ImageSource:
     if options.role is not None:
         spec = replace(spec, role=options.role)
     array = WholeArray(_loader(path, spec))
-    return LazySource(spec, array, repr(str(path)), close=lambda: None, guard=_no_guard)
+    return LazySource(spec, array, repr(str(path)))
 
 
 def _check_volume(found: Any, geometry: Any, path: Path) -> None:
@@ -263,11 +263,6 @@ def _check_volume(found: Any, geometry: Any, path: Path) -> None:
         raise UnsupportedError(
             f"The frames of {str(path)!r} do not lie one behind the other; they are no volume."
         )
-
-
-def _no_guard(nbytes: int) -> None:
-    """Sizes were checked when the file was opened."""
-    del nbytes
 
 
 def _spec(found: Any, geometry: Any, path: Path) -> ImageSpec:

@@ -68,11 +68,6 @@ def picture_spec(
     )
 
 
-def _no_guard(nbytes: int) -> None:
-    """Sizes were checked when the file was opened."""
-    del nbytes
-
-
 def _opened(reader: Reader, where: Location, options: ReadOptions) -> ImageSource:
     if where.inner:
         raise SettingsError(f"{str(where.path)!r} is a picture; nothing inside has a name.")
@@ -84,7 +79,7 @@ def _opened(reader: Reader, where: Location, options: ReadOptions) -> ImageSourc
         spec = replace(spec, axes=axes, extra=replace(spec.extra, rgb=rgb))
     spec = replace(spec, role=options.role or "intensity")
     array, what = WholeArray(load), repr(str(where))
-    return LazySource(spec, array, what, close=lambda: None, guard=_no_guard)
+    return LazySource(spec, array, what)
 
 
 def _findings(reader: Reader, where: Location, kind: Kind) -> list[Finding]:

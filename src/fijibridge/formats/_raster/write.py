@@ -9,6 +9,7 @@ import numpy as np
 
 from fijibridge.errors import SettingsError, UnsupportedError
 from fijibridge.formats._lazy import check_region
+from fijibridge.formats._raster.mark import label_mark
 from fijibridge.formats._target import Staged, target_errors
 from fijibridge.model.units import length_factor
 
@@ -177,6 +178,8 @@ class PictureSink:
         options: dict[str, Any] = {"quality": 95} if kind is JPEG else {}
         if kind is PNG:
             options.update(self._dpi())
+            if self._spec.role == "labels":
+                options["pnginfo"] = label_mark()
         if kind is GIF and data.ndim == 2:
             options["optimize"] = False  # the palette stays that of all greys: indices are values
         extension = kind.extension

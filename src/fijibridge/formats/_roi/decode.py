@@ -18,7 +18,7 @@ from fijibridge.model import Position, Roi
 if TYPE_CHECKING:
     from fijibridge.model import RoiKind
 
-__all__ = ["decode_roi", "header2_start", "text_at"]
+__all__ = ["decode_roi", "header2_start"]
 
 _HEADER = struct.Struct(">4s h B x 4h H 16x h i I I h H 4x i i")
 _INT = struct.Struct(">i")
@@ -30,18 +30,44 @@ _SEGMENT = (2, 2, 4, 6, 0)
 
 
 def header2_start(data: bytes | bytearray) -> int:
-    """Return where the second header starts, 0 when there is none."""
-    (start,) = _INT.unpack_from(data, at.AT_HEADER2)
-    return start if 0 < start <= len(data) - at.AT2_STROKE_WIDTH else 0
+    """Return where the second header of a record that was decoded starts, 0 when it has none."""
+    return int(_INT.unpack_from(data, at.AT_HEADER2)[0])
 
 
-def text_at(data: bytes, start: int, offset_at: int) -> str:
+def _header2(data: bytes, end: int) -> int:
+    """Return where the second header starts, which is not before the `end` of the coordinates.
+
+    ImageJ fails for one that goes beyond the record, and takes coordinates for names where they
+    overlap.
+    """
+    start = header2_start(data)
+    if start == 0:
+        return 0
+    if start < end:
+        raise FormatError(
+            f"An ROI record is broken: its second header is announced at byte {start}, where its "
+            f"first header and its coordinates are (bytes 0 to {end - 1})."
+        )
+    if start + at.HEADER2_SIZE > len(data):
+        raise FormatError(
+            f"An ROI record is truncated: its second header was announced at byte {start}, "
+            f"the record has {len(data)} bytes."
+        )
+    return start
+
+
+def _text_at(data: bytes, start: int, offset_at: int, what: str) -> str:
     """Return the UTF-16 text whose offset and length stand at `offset_at` in the second header."""
-    if not start or start + offset_at + 8 > len(data):
+    if not start:
         return ""
     offset, length = struct.unpack_from(">ii", data, start + offset_at)
-    if offset <= 0 or length <= 0 or offset + 2 * length > len(data):
+    if offset <= 0 or length <= 0:
         return ""
+    if offset + 2 * length > len(data):
+        raise FormatError(
+            f"An ROI record is truncated: {what} of {length} letters was announced at byte "
+            f"{offset}, the record has {len(data)} bytes."
+        )
     return data[offset : offset + 2 * length].decode("utf-16-be", "replace")
 
 
@@ -125,9 +151,7 @@ def _paths(numbers: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 def _text(data: bytes) -> str:
-    if len(data) < at.HEADER_SIZE + 16:
-        return ""
-    font, length = struct.unpack_from(">ii", data, at.HEADER_SIZE + 8)
+    font, length = _array(data, ">i4", 4, at.HEADER_SIZE)[2:].tolist()
     start = at.HEADER_SIZE + 16 + 2 * font
     if font < 0 or length < 0 or start + 2 * length > len(data):
         raise FormatError("An ROI record is truncated: its text goes beyond its end.")
@@ -179,13 +203,18 @@ def decode_roi(data: bytes, entry: str = "") -> Roi:
                    right=_short(right), bottom=_short(bottom), n=n, numbers=shape_size,
                    sub_pixel=bool(options & at.SUB_PIXEL) and version >= 222,
                    sub_pixel_bounds=version >= 223)  # fmt: skip
-    start = header2_start(data)
-    where, group = _place(data, start, version, position)
-    properties = text_at(data, start, at.AT2_PROPERTIES) if version >= 224 else ""
+    text = _text(data) if word == "text" else ""
     geometry = _geometry(data, shape)
+    start = _header2(data, _body_end(data, geometry, shape))
+    where, group = _place(data, start, version, position)
+    properties = ""
+    if version >= 224:
+        properties = _text_at(data, start, at.AT2_PROPERTIES, "a text of properties")
+    if kind == "point" and version >= 227:
+        geometry["counters"] = _counters(data, start, len(geometry["points"]))
     return Roi(
         kind=kind,
-        name=text_at(data, start, at.AT2_NAME) or entry,
+        name=_text_at(data, start, at.AT2_NAME, "a name") or entry,
         position=where,
         group=group,
         stroke_color=_color(stroke) if new_enough else None,
@@ -194,7 +223,7 @@ def decode_roi(data: bytes, entry: str = "") -> Roi:
         stroke_width=_width(data, start, width) if new_enough and kind != "point" else 0.0,
         properties=split_properties(properties) if properties else {},
         subtype=word,
-        text=_text(data) if word == "text" else "",
+        text=text,
         spline=bool(options & at.SPLINE) and new_enough and kind in at.POINT_KINDS,
         entry=entry,
         record=data,
@@ -243,9 +272,20 @@ def _geometry(data: bytes, shape: _Shape) -> dict[str, Any]:
         last = np.frombuffer(data, ">f4", 1, at.AT_PARAMETER)
         five = _finite(np.concatenate([four, last]), "its numbers")
         found["parameters"] = tuple(five.tolist())
-    elif kind == "point":
-        found["counters"] = _counters(data, header2_start(data), len(points))
     return found
+
+
+def _body_end(data: bytes, geometry: dict[str, Any], shape: _Shape) -> int:
+    """Return where the coordinates or the text of a record end."""
+    end = at.HEADER_SIZE
+    if shape.kind == "composite":
+        end += 4 * shape.numbers
+    elif "points" in geometry and shape.kind != "line":
+        end += (12 if shape.sub_pixel else 4) * len(geometry["points"])
+    elif shape.subtype == "text":
+        font, letters = struct.unpack_from(">ii", data, end + 8)
+        end += 16 + 2 * (font + letters)
+    return end
 
 
 def _place(data: bytes, start: int, version: int, position: int) -> tuple[Position, int]:
@@ -254,7 +294,7 @@ def _place(data: bytes, start: int, version: int, position: int) -> tuple[Positi
         return (Position(slice=position) if position > 0 else _EVERYWHERE), 0
     c, z, t = _THREE.unpack_from(data, start + at.AT2_CZT)
     group = data[start + at.AT2_GROUP] if version >= 228 else 0
-    if group == 0 and version >= at.VERSION_LARGE_GROUPS and start + 54 <= len(data):
+    if group == 0 and version >= at.VERSION_LARGE_GROUPS:
         (group,) = struct.unpack_from(">H", data, start + at.AT2_LARGE_GROUP)
     if c <= 0 and z <= 0 and t <= 0 and position <= 0:
         return _EVERYWHERE, group
@@ -262,7 +302,7 @@ def _place(data: bytes, start: int, version: int, position: int) -> tuple[Positi
 
 
 def _width(data: bytes, start: int, rounded: int) -> float:
-    if start and start + at.AT2_STROKE_WIDTH + 4 <= len(data):
+    if start:
         (exact,) = struct.unpack_from(">f", data, start + at.AT2_STROKE_WIDTH)
         if 0 < exact < float("inf"):
             return float(exact)
@@ -270,10 +310,9 @@ def _width(data: bytes, start: int, rounded: int) -> float:
 
 
 def _counters(data: bytes, start: int, n: int) -> np.ndarray:
-    (version,) = struct.unpack_from(">h", data, at.AT_VERSION)
-    if version < 227 or not start or start + at.AT2_COUNTERS + 4 > len(data):
+    if not start:
         return np.empty(0, np.int32)
     (offset,) = _INT.unpack_from(data, start + at.AT2_COUNTERS)
-    if offset <= 0 or offset + 4 * n > len(data):
+    if offset <= 0:
         return np.empty(0, np.int32)
-    return np.frombuffer(data, ">i4", n, offset).astype(np.int32)
+    return _array(data, ">i4", n, offset).astype(np.int32)

@@ -155,14 +155,12 @@ def patched(record: bytes, old: Roi, roi: Roi) -> bytes:
 
 
 def _whole_header2(out: bytearray) -> int:
-    """Return where the second header starts; one that is missing or cut is put at the end."""
+    """Return where the second header starts; one that is missing is put at the end."""
     start = header2_start(out)
-    if start and start + at.HEADER2_SIZE <= len(out):
-        return start
-    old = bytes(out[start:]) if start else b""
-    start = len(out)
-    out += old + bytes(at.HEADER2_SIZE - len(old))
-    struct.pack_into(">i", out, at.AT_HEADER2, start)
+    if start == 0:
+        start = len(out)
+        out += bytes(at.HEADER2_SIZE)
+        struct.pack_into(">i", out, at.AT_HEADER2, start)
     return start
 
 

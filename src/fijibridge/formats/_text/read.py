@@ -96,7 +96,9 @@ def parse_table(
     """
     text, encoding = decode(data, name)
     types = record.get("types") if record else None
-    cells = split_table(text, name, tuple(types) if isinstance(types, dict) else ())
+    known = tuple(types) if isinstance(types, dict) else ()
+    said = record.get("separator") if record else None
+    cells = split_table(text, name, known, said if isinstance(said, str) else "")
     layout = find_layout(cells)
     raw = {
         h: cells.columns[i][layout.skip :]

@@ -57,7 +57,11 @@ def record_of(table: ResultsTable) -> dict[str, Any]:
 
 def record_text(table: ResultsTable) -> str:
     """Return `record_of` as JSON text."""
-    return json.dumps(record_of(table), ensure_ascii=False, separators=(",", ":"))
+    return _json(record_of(table))
+
+
+def _json(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
 
 
 def _type_name(values: np.ndarray) -> str:
@@ -158,11 +162,15 @@ def read_sidecar(path: Path) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def write_sidecar(path: Path, table: ResultsTable, *, needed: bool) -> None:
-    """Write the record of the table at `path`, or remove a stale one when none is needed."""
+def write_sidecar(path: Path, table: ResultsTable, *, needed: bool, separator: str = "") -> None:
+    """Write the record of the table at `path`, or remove a stale one when none is needed.
+
+    A `separator` is told where the reader would find another one in the text.
+    """
     side = sidecar_path(path)
-    if not needed:
+    if not needed and not separator:
         side.unlink(missing_ok=True)
         return
     with staged(side, overwrite=True) as part:
-        part.write_text(record_text(table), "utf-8")
+        record = record_of(table) | ({"separator": separator} if separator else {})
+        part.write_text(_json(record), "utf-8")

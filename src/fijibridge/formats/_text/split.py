@@ -10,7 +10,7 @@ from itertools import chain
 
 from fijibridge.errors import FormatError
 
-__all__ = ["Cells", "decode", "split_table"]
+__all__ = ["Cells", "decode", "guessed_separator", "split_table"]
 
 #: More columns than any program writes; a wider "table" is some other file.
 MAX_COLUMNS = 100_000
@@ -176,12 +176,24 @@ def _find_separator(lines: list[str], name: str) -> str:
     return "\t"
 
 
+def guessed_separator(text: str) -> str:
+    """Return the separator that the reader finds in a text without knowing more."""
+    lines = [line for line in text[:2_000_000].split("\n")[: 4 * _LOOK] if line.strip()][:_LOOK]
+    try:
+        return _find_separator(lines, "") if lines else "\t"
+    except FormatError:
+        return ""
+
+
 def _printable(line: str) -> bool:
     return not any(ord(c) < 32 and c != "\t" for c in line[:2000])
 
 
-def split_table(text: str, name: str, known: tuple[str, ...] = ()) -> Cells:
-    """Cut a text into cells; `known` headings (a sidecar's) may be numbers.
+def split_table(text: str, name: str, known: tuple[str, ...] = (), said: str = "") -> Cells:
+    """Cut a text into cells.
+
+    `known` headings (a sidecar's) may be numbers; the separator that it `said` counts where it
+    gives them.
 
     Raises
     ------
@@ -192,9 +204,9 @@ def split_table(text: str, name: str, known: tuple[str, ...] = ()) -> Cells:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     start = 0
     separator = ""
-    said = re.match(r"\s*\"?sep=(.)\"?[^\n]*\n", text)  # Excel's own first line
-    if said:
-        separator, start = said[1], said.end()
+    excel = re.match(r"\s*\"?sep=(.)\"?[^\n]*\n", text)  # Excel's own first line
+    if excel:
+        separator, start = excel[1], excel.end()
     body = text[start:]
     lines = body.split("\n")
     if lines[-1] == "":
@@ -205,6 +217,8 @@ def split_table(text: str, name: str, known: tuple[str, ...] = ()) -> Cells:
     lines = lines[blank:]
     line_number = text.count("\n", 0, start) + 1 + blank
     look = [line[:2_000_000] for line in lines[: 4 * _LOOK] if line.strip()][:_LOOK]
+    if not separator and said in _SEPARATORS and _ends_with(split_line(lines[0], said), known):
+        separator = said
     separator = separator or _find_separator(look, name)
     first = _heading_line(lines, separator)
     if lines[first].count(separator) >= MAX_COLUMNS:
@@ -215,8 +229,7 @@ def split_table(text: str, name: str, known: tuple[str, ...] = ()) -> Cells:
     preamble = tuple(line for line in lines[:first] if line.strip())
     headings = split_line(lines[first], separator)
     quotes = '"' in body and not _literal_quotes(headings, separator)
-    is_known = bool(known) and headings[-len(known) :] == list(known)
-    if all(is_number(h) for h in headings) and not is_known:
+    if all(is_number(h) for h in headings) and not _ends_with(headings, known):
         headings = []
     else:
         first += 1
@@ -231,6 +244,10 @@ def split_table(text: str, name: str, known: tuple[str, ...] = ()) -> Cells:
         quoted=quotes,
         preamble=preamble,
     )
+
+
+def _ends_with(headings: list[str], known: tuple[str, ...]) -> bool:
+    return bool(known) and headings[-len(known) :] == list(known)
 
 
 def _literal_quotes(headings: list[str], separator: str) -> bool:

@@ -17,6 +17,7 @@ __all__ = ["find_style"]
 
 _SCIENTIFIC = re.compile(r"-?\d\.(\d{1,9})E-?\d+")
 _LOOK = 200
+_POINTED = 100
 
 
 def find_style(
@@ -37,18 +38,12 @@ def find_style(
     """
     exact = TableStyle(row_numbers=row_numbers, exact=True)
     numeric = [h for h, v in columns.items() if v.dtype != object and len(v)]
-    found: dict[str, int] = {}
-    scientific: Counter[int] = Counter()
-    for heading in numeric:
-        if columns[heading].dtype.kind == "i":
-            continue
-        places = _decimals(cells[heading])
-        if places is None:
-            return exact
-        if places < 0:
-            scientific[-places] += 1
-        elif places > 0:
-            found[heading] = places
+    all_places = {h: _decimals(cells[h]) for h in numeric if columns[h].dtype.kind != "i"}
+    if None in all_places.values():
+        return exact
+    found = {h: p % _POINTED for h, p in all_places.items() if p and p > 0 and p % _POINTED}
+    pointed = {h for h, p in all_places.items() if p and p >= _POINTED}
+    scientific = Counter(-p for p in all_places.values() if p and p < 0)
     plain = Counter(found.values()).most_common(1)[0][0] if found else 3
     styles = [TableStyle(precision=plain, row_numbers=row_numbers)]
     if not found:
@@ -57,7 +52,7 @@ def find_style(
         places = scientific.most_common(1)[0][0]
         styles.append(TableStyle(precision=places, scientific=True, row_numbers=row_numbers))
     for style in styles:
-        complete = _with_decimals(style, cells, columns, found)
+        complete = _with_decimals(style, cells, columns, found, pointed)
         if all(_prints_so(cells[h], columns[h], h, complete) for h in numeric):
             return complete
     return exact
@@ -75,12 +70,15 @@ def _with_decimals(
     cells: dict[str, list[str]],
     columns: dict[str, np.ndarray],
     found: dict[str, int],
+    pointed: set[str],
 ) -> TableStyle:
     """Add the columns whose decimals ImageJ's own rule would not give."""
     decimals: dict[str, int] = {}
     for heading, places in found.items():
         by_rule = column_places(columns[heading], heading, style)
-        all_have = all("." in c or c in ("NaN", "Infinity", "-Infinity") for c in cells[heading])
+        all_have = heading in pointed or all(
+            "." in c or c in ("NaN", "Infinity", "-Infinity") for c in cells[heading]
+        )
         if all_have and by_rule != places:
             decimals[heading] = places
         elif not all_have and by_rule == places:
@@ -96,7 +94,10 @@ def _with_decimals(
 
 
 def _decimals(cells: list[str]) -> int | None:
-    """Return the decimals that all cells have; 0 none has any, negative scientific, None mixed."""
+    """Return the decimals that all cells have; 0 none has any, negative scientific, None mixed.
+
+    `_POINTED` is added when no cell is without (a NaN is).
+    """
     first = next((c for c in cells if "." in c and "E" not in c), None)
     if first is None:
         match = next((m for c in cells if (m := _SCIENTIFIC.fullmatch(c))), None)
@@ -104,7 +105,7 @@ def _decimals(cells: list[str]) -> int | None:
     places = len(first) - 1 - first.rindex(".")
     try:
         if set(map(itemgetter(-places - 1), cells)) == {"."}:
-            return places if places <= 9 else None
+            return places + _POINTED if places <= 9 else None
     except IndexError:
         pass
     for cell in cells:

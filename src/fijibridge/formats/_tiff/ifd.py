@@ -162,9 +162,14 @@ def read_header(file: PositionalFile) -> TiffHeader:
         When the file is no TIFF.
     """
     head = file.read(0, min(16, file.size))
-    if len(head) < 8 or not is_tiff(head):
+    if not head or (is_tiff(head) and len(head) < 8):
         raise FormatError(
-            f"{str(file.path)!r} is no TIFF file: it begins with {head[:4].hex(' ') or 'nothing'}.",
+            f"{str(file.path)!r} is {'truncated' if head else 'empty'}: it has {len(head)} bytes.",
+            "Copy the file again from its source.",
+        )
+    if not is_tiff(head):
+        raise FormatError(
+            f"{str(file.path)!r} is no TIFF file: it begins with {head[:4].hex(' ')}.",
             "Check whether the suffix is right, or copy the file again.",
         )
     order = "<" if head[:2] == b"II" else ">"

@@ -29,11 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["open_tiff"]
 
 
-def _no_guard(nbytes: int) -> None:
-    """Sizes were checked when the file was opened."""
-    del nbytes
-
-
 def open_tiff(where: Location, options: ReadOptions) -> LazySource:
     """Open a TIFF; pixels are read when a region is asked for.
 
@@ -58,7 +53,7 @@ def open_tiff(where: Location, options: ReadOptions) -> LazySource:
         opened.close()
         raise
     what = repr(str(where))
-    source = LazySource(spec, array, what, close=opened.close, guard=_no_guard)
+    source = LazySource(spec, array, what, close=opened.close)
     # whoever only looks at the spec need not close it
     weakref.finalize(source, opened.close)
     return source

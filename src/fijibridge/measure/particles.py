@@ -16,6 +16,7 @@ Source: ij.plugin.filter.ParticleAnalyzer, ij.plugin.filter.Analyzer.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -178,9 +179,10 @@ def analyze_particles(
             calibration=measured,
             outline_calibration=own,
             total_area=total_area,
+            painter=functools.partial(out.painter, k),
             threads=threads,
         )
-        out.add(k, result, threads)
+        out.add(k, result)
     return ParticleResult(
         labels=out.labels(),
         table=out.table(),

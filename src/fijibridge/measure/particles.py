@@ -127,7 +127,7 @@ def analyze_particles(
         For pixels that ImageJ does not know.
     """
     if redirect is None and isinstance(image, Image):
-        found_at_once = analyze_at_once(image, settings)
+        found_at_once = analyze_at_once(image, settings, threads)
         if found_at_once is not None:
             labels, rows, rois = found_at_once
             return ParticleResult(

@@ -1,4 +1,4 @@
-"""Small planes in one call or three: over many small images the calls count, not the pixels."""
+"""Small planes in one call or few: over many small images the calls count, not the pixels."""
 
 from __future__ import annotations
 
@@ -156,24 +156,48 @@ def _in_steps(
     plan: _Plan, plane: np.ndarray, mask: np.ndarray, threads: int | None
 ) -> tuple[bool, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Do what `analyze_small` does, measuring with several threads."""
-    kernels = plan.kernels
-    levels, tell, weigh, *columns = plan.arguments
-    done, start, *found = kernels.find_small(plane, levels, tell, weigh)
-    first, size, vx, vy, box, _, chosen = found[3:]
-    out = np.empty((max(int(tell[kernels.ROWS]), 1), len(chosen)))
-    ends = np.zeros(len(chosen) + 1, np.int64)
+    from fijibridge.measure._kernels.greys import measure_constant, measure_integers
+    from fijibridge.measure._kernels.runs import paint
+    from fijibridge.measure._kernels.shapes import measure_shapes
+
+    levels, tell, weigh, shape_columns, grey_columns = plan.arguments
+    done, start, x0, x1, y, first, size, vx, vy, box, area, chosen = plan.kernels.find_small(
+        plane, levels, tell, weigh
+    )
+    rest = plan.kernels.pack_small(first, size, vx, vy, box, chosen)
+    told = dict(zip(plan.kernels.TOLD, tell.tolist(), strict=True))
+    *_, share, w, h, xo, yo = weigh.tolist()
+    n, m = len(area), len(chosen)
+    out = np.empty((max(told["ROWS"], 1), m))
+    ends = np.zeros(m + 1, np.int64)
     np.cumsum(np.diff(start)[chosen], out=ends[1:])
-    threads = thread_count(threads, int(ends[-1]), _MIN_RUNS)
+    threads = thread_count(threads, max(int(ends[-1]), 1), _MIN_RUNS)
     cut = split(ends, shares(threads)).tolist()
+    runs, place = (start, x0, x1, y), (w, h, xo, yo, told["FLIP"])
+    loops = (np.arange(n + 1), np.zeros(n, np.uint8), first, size, vx, vy)
+    number, values = area[chosen].astype(np.float64), np.arange(1, m + 1)
+    values = np.minimum(values, told["LIMIT"]).astype(np.uint16)
+    no_seeds, no_centroids, flat = np.empty((0, 2), np.int64), np.empty((0, 2)), mask.reshape(-1)
 
     def measure(t: int) -> None:
-        kernels.measure_small(
-            plane, mask, start, *found, cut[t], cut[t + 1], tell, weigh, *columns, out
-        )
+        part = cut[t], cut[t + 1]
+        if told["GREYS"] and told["CONSTANT"] >= 0:
+            measure_constant(
+                *runs, chosen, *part, told["CONSTANT"], share, grey_columns, out, *place
+            )
+        elif told["GREYS"]:
+            band = told["SHARE_LOW"], told["SHARE_HIGH"]
+            measure_integers(plane, 0, *runs, chosen, *part, *band, grey_columns, out, *place)
+        measure_shapes(
+            *runs, box, *loops, no_seeds, chosen, *part, number, no_centroids, shape_columns, out,
+            w, h, *place,
+        )  # fmt: skip
+        if told["PAINT"]:
+            paint(start, chosen, values, *part, x0, x1, y, flat, plane.shape[1])
 
-    if len(chosen):
+    if m:
         each(measure, len(cut) - 1, threads)
-    return done, out, *kernels.pack_small(first, size, vx, vy, box, chosen)
+    return done, out, *rest
 
 
 @functools.lru_cache(maxsize=256)
@@ -247,6 +271,7 @@ def _made(
         binary, settings.four, filled, settings.exclude, constant, *share_band(greys),
         len(places), shape[0] + 1 if "invert" in settings.measurements else 0,
         "labels" in settings.outputs, _LABELS if limit is None else min(limit, _LABELS),
+        bool((grey_columns >= 0).any()),
     )  # fmt: skip
     weigh = (
         *(v / unit for v in settings.size), *settings.circularity, share, calibration.width,

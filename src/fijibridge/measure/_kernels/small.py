@@ -1,8 +1,8 @@
 """A small plane from pixels to columns, outlines and label mask in one call.
 
 The steps are those of `runs`, `outlines`, `shapes` and `greys`; one call of all costs a fraction of
-ten calls, and a small plane takes no longer than these. On a larger one threads share the middle of
-three calls.
+ten calls, and a small plane takes no longer than these. On a larger one threads share the calls
+between `find_small` and `pack_small`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,12 @@ from fijibridge.measure._kernels.shapes import measure_shapes
 
 #: Whole numbers that `analyze_small` is told, in order.
 (
-    BINARY, APART, FILL, EXCLUDE, CONSTANT, SHARE_LOW, SHARE_HIGH, ROWS, FLIP, PAINT, LIMIT,
-) = range(11)  # fmt: skip
+    BINARY, APART, FILL, EXCLUDE, CONSTANT, SHARE_LOW, SHARE_HIGH, ROWS, FLIP, PAINT, LIMIT, GREYS,
+) = range(12)  # fmt: skip
+TOLD = (
+    "BINARY", "APART", "FILL", "EXCLUDE", "CONSTANT", "SHARE_LOW", "SHARE_HIGH", "ROWS", "FLIP",
+    "PAINT", "LIMIT", "GREYS",
+)  # fmt: skip
 #: Numbers that it is told, in order.
 (
     SMALLEST, LARGEST, ROUND_LOW, ROUND_HIGH, SHARE, WIDTH, HEIGHT, X_ORIGIN, Y_ORIGIN,
@@ -131,50 +135,6 @@ def find_small(plane, levels, tell, weigh):
 
 
 @njit(cache=True, nogil=True)
-def measure_small(
-    plane, mask, start, x0, x1, y, first, size, vx, vy, box, area, chosen, l0, l1,
-    tell, weigh, shape_columns, grey_columns, out,
-):  # fmt: skip
-    """Measure particles chosen[l0:l1] of `find_small` and paint them.
-
-    mask: (height, width) uint16 to paint in, or (0, 0); shape_columns, grey_columns, out: see
-    `shapes` and `greys`.
-    """
-    n = len(area)
-    w = weigh[WIDTH]
-    h = weigh[HEIGHT]
-    xo = weigh[X_ORIGIN]
-    yo = weigh[Y_ORIGIN]
-    flip = tell[FLIP]
-    greys = False
-    for c in grey_columns:
-        greys = greys or c >= 0
-    if greys and tell[CONSTANT] >= 0:
-        measure_constant(
-            start, x0, x1, y, chosen, l0, l1, tell[CONSTANT], weigh[SHARE], grey_columns, out,
-            w, h, xo, yo, flip,
-        )  # fmt: skip
-    elif greys:
-        measure_integers(
-            plane, 0, start, x0, x1, y, chosen, l0, l1, tell[SHARE_LOW], tell[SHARE_HIGH],
-            grey_columns, out, w, h, xo, yo, flip,
-        )  # fmt: skip
-    number = np.empty(l1)
-    for k in range(l0, l1):
-        number[k] = area[chosen[k]]
-    measure_shapes(
-        start, x0, x1, y, box, np.arange(n + 1), np.zeros(n, np.uint8), first, size, vx, vy,
-        np.empty((0, 2), np.int64), chosen, l0, l1, number, np.empty((0, 2)), shape_columns, out,
-        w, h, w, h, xo, yo, flip,
-    )  # fmt: skip
-    if tell[PAINT]:
-        values = np.empty(l1, np.uint16)
-        for k in range(l0, l1):
-            values[k] = min(k + 1, tell[LIMIT])
-        paint(start, chosen, values, l0, l1, x0, x1, y, mask.reshape(-1), plane.shape[1])
-
-
-@njit(cache=True, nogil=True)
 def pack_small(first, size, vx, vy, box, chosen):
     """Return what is known of particles `chosen` beside their columns, in few arrays.
 
@@ -205,17 +165,42 @@ def pack_small(first, size, vx, vy, box, chosen):
 def analyze_small(plane, mask, levels, tell, weigh, shape_columns, grey_columns):
     """Find, filter, measure and paint the particles of a small plane.
 
-    Returns (done, columns (ROWS, n), vertices, numbers, loop_size).
+    mask: (height, width) uint16 zeros to paint in, or (0, 0); shape_columns, grey_columns: see
+    `shapes` and `greys`. Returns (done, columns (ROWS, n), vertices, numbers, loop_size).
     """
     done, start, x0, x1, y, first, size, vx, vy, box, area, chosen = find_small(
         plane, levels, tell, weigh
     )
+    n = len(area)
     m = len(chosen)
     out = np.empty((max(tell[ROWS], 1), m))
-    if m:
-        measure_small(
-            plane, mask, start, x0, x1, y, first, size, vx, vy, box, area, chosen, 0, m,
-            tell, weigh, shape_columns, grey_columns, out,
+    w = weigh[WIDTH]
+    h = weigh[HEIGHT]
+    xo = weigh[X_ORIGIN]
+    yo = weigh[Y_ORIGIN]
+    flip = tell[FLIP]
+    if tell[GREYS] and tell[CONSTANT] >= 0:
+        measure_constant(
+            start, x0, x1, y, chosen, 0, m, tell[CONSTANT], weigh[SHARE], grey_columns, out,
+            w, h, xo, yo, flip,
         )  # fmt: skip
+    elif tell[GREYS]:
+        measure_integers(
+            plane, 0, start, x0, x1, y, chosen, 0, m, tell[SHARE_LOW], tell[SHARE_HIGH],
+            grey_columns, out, w, h, xo, yo, flip,
+        )  # fmt: skip
+    number = np.empty(m)
+    for k in range(m):
+        number[k] = area[chosen[k]]
+    measure_shapes(
+        start, x0, x1, y, box, np.arange(n + 1), np.zeros(n, np.uint8), first, size, vx, vy,
+        np.empty((0, 2), np.int64), chosen, 0, m, number, np.empty((0, 2)), shape_columns, out,
+        w, h, w, h, xo, yo, flip,
+    )  # fmt: skip
+    if tell[PAINT]:
+        values = np.empty(m, np.uint16)
+        for k in range(m):
+            values[k] = min(k + 1, tell[LIMIT])
+        paint(start, chosen, values, 0, m, x0, x1, y, mask.reshape(-1), plane.shape[1])
     vertices, numbers, sizes = pack_small(first, size, vx, vy, box, chosen)
     return done, out, vertices, numbers, sizes

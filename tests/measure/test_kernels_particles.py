@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fijibridge.measure._kernels.hulls import FERET_ROOM, feret_pairs, feret_small, hull
+from fijibridge.measure._kernels.outlines import traced_perimeter
 from fijibridge.measure._kernels.trig import java_atan, java_atan2
 from fijibridge.measure.tracing import band_limits, find_literally, find_particles, scan_rows
 
@@ -135,3 +137,54 @@ def test_one_pixel_that_is_neither_black_nor_white_is_seen(n):
             other = pixels.copy()
             other[k] = value
             assert not only_ends(other)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32])
+@given(st.lists(st.integers(1, 3), min_size=2, max_size=60), st.integers(0, 5))
+def test_perimeters_are_those_of_one_edge_after_the_other(dtype, steps, before):
+    """ImageJ's rule, edge by edge: staircases of short and long steps, some edges before them."""
+    x, y = [0], [0]
+    for k, step in enumerate([*steps, *steps]):
+        x.append(x[-1] + (step if k % 2 else 0))
+        y.append(y[-1] + (0 if k % 2 else step))
+    x, y = [9] * before + x, [7] * before + y
+    n = len(x) - before
+    total, corners, corner = [0, 0], 0, False
+    for i in range(n):
+        at, last = before + i, before + (i - 1) % n
+        d = abs(x[at] - x[last]), abs(y[at] - y[last])
+        total = [total[0] + d[0], total[1] + d[1]]
+        corner = sum(d) > 1 or not corner
+        corners += corner
+    w, h = 0.5, 0.75
+    wanted = total[0] * w + total[1] * h - corners * ((w + h) - math.sqrt(w * w + h * h))
+    assert traced_perimeter(np.array(x, dtype), np.array(y, dtype), before, n, w, h) == wanted
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 60)), min_size=1, max_size=60),
+    st.sampled_from([1.0, 0.37, 3.1]),
+    st.data(),
+)
+def test_hulls_and_their_diameters(rows, scale, data):
+    """Hulls are convex and hold all points; diameters are those of all pairs."""
+    left = np.array([a for a, _ in rows] + [rows[-1][0]], np.int32)
+    right = np.array([a + b for a, b in rows] + [sum(rows[-1])], np.int32)
+    for gap in data.draw(st.sets(st.integers(1, max(1, len(rows) - 1)))):
+        if gap < len(rows):
+            left[gap], right[gap] = 1 << 28, -(1 << 28)
+    height = len(rows)
+    hx, hy = np.empty(2 * height + 2, np.int32), np.empty(2 * height + 2, np.int32)
+    c = hull(left, right, height, hx, hy)
+    x, y = hx[:c].astype(np.int64), hy[:c].astype(np.int64)
+    assert (y[0], x[0]) == (0, left[0])
+    ex, ey = np.roll(x, -1) - x, np.roll(y, -1) - y
+    lines = np.flatnonzero(left <= right)
+    for px, py in zip([*left[lines], *right[lines]], [*lines, *lines], strict=True):
+        assert (ex * (int(py) - y) - ey * (int(px) - x) <= 0).all()
+    assert (ex * np.roll(ey, -1) - ey * np.roll(ex, -1) < 0).all()
+    if c <= 48:
+        scratch = (np.empty(FERET_ROOM, np.float32) for _ in range(5))
+        assert feret_small(hx, hy, c, scale, scale, *scratch) == feret_pairs(
+            hx, hy, c, scale, scale
+        )

@@ -117,6 +117,26 @@ def test_small_planes_equal_the_general_way(case):
     same_results(analyze_particles(image, wanted), generally(image, wanted))
 
 
+@given(cases(), st.integers(1, 3))
+def test_three_calls_equal_one(case, threads):
+    image, wanted = case
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(small, "_ONE_CALL", 0)
+        same_results(analyze_particles(image, wanted, threads=threads), generally(image, wanted))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_larger_planes_equal_the_general_way(threads):
+    rng = np.random.default_rng(11)
+    grey = np.kron(rng.integers(0, 256, (150, 170), np.uint8), np.ones((5, 4), np.uint8))
+    image = Image.from_array(grey, "yx")
+    wanted = ParticleSettings(measurements=("all",), threshold=(195, 255), size=(30, 1e9))
+    assert small.analyze_at_once(image, wanted) is not None
+    results = analyze_particles(image, wanted, threads=threads)
+    assert len(results.table) > 500
+    same_results(results, generally(image, wanted))
+
+
 def test_what_the_one_call_is_for():
     """The measurements that everybody takes do go that way."""
     binary = np.zeros((40, 50), np.uint8)
@@ -161,7 +181,7 @@ def test_busy_planes_and_large_ones_take_the_general_way():
     wanted = ParticleSettings(measurements=("all",))
     assert small.analyze_at_once(noise, wanted) is None
     same_results(analyze_particles(noise, wanted), generally(noise, wanted, threads=2))
-    large = Image.from_array(np.zeros((600, 600), np.uint8), "yx")
+    large = Image.from_array(np.zeros((1100, 1100), np.uint8), "yx")
     assert small.analyze_at_once(large, wanted) is None
 
 

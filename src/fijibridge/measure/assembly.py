@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fijibridge.measure._threads import each, thread_count
 from fijibridge.measure.naming import ParticleNames
 from fijibridge.measure.particle_settings import COLUMN_ORDER
 from fijibridge.measure.summary import SUMMARY_MEANS, summary_row, summary_table
-from fijibridge.measure.tracing import split
 from fijibridge.model.axes import Axes
 from fijibridge.model.image import Extra, ImageSpec
 from fijibridge.model.labels import LabelImage
@@ -19,12 +17,12 @@ from fijibridge.model.rois import Outlines, RoiSet
 from fijibridge.model.table import LABEL, ResultsTable, TableStyle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from fijibridge.measure.particle_settings import ParticleSettings
     from fijibridge.measure.planes import Planes
     from fijibridge.measure.planework import PlaneResult
-    from fijibridge.measure.tracing import Loops
+    from fijibridge.measure.tracing import Loops, Particles
 
 __all__ = ["Assembly"]
 
@@ -106,14 +104,13 @@ class Assembly:
             nan_empty="nan" in words,
         )
 
-    def add(self, k: int, result: PlaneResult, threads: int | None) -> None:
+    def add(self, k: int, result: PlaneResult) -> None:
         """Take the result of plane k."""
         n = len(result.chosen)
         if not self._rows:
             self._unclipped = result.unclipped
-        rows = np.arange(self._rows + 1, self._rows + n + 1)
+        numbers = self._numbers(result.found, result.chosen)
         self._rows += n
-        numbers = result.found.values[result.chosen] if self.from_labels else rows
         _, _, t = self.planes.place(k)
         ids = np.empty((n, 2), np.int64)
         ids[:, 0], ids[:, 1] = t, numbers
@@ -122,8 +119,6 @@ class Assembly:
             self._columns.append(self._with_places(k, n, result.columns))
         if "rois" in self.settings.outputs:
             self._outlines.append(self._roi_part(k, result, ids))
-        if "labels" in self.settings.outputs:
-            self._paint(k, result, numbers, threads)
         if "summary" in self.settings.outputs:
             label = self.planes.image.name
             if len(self.planes) > 1:
@@ -132,6 +127,11 @@ class Assembly:
             self._summary.append(
                 summary_row(label, self._summarized(result), total_area=result.total_area)
             )
+
+    def _numbers(self, found: Particles, chosen: np.ndarray) -> np.ndarray:
+        """Return the labels of the next plane's particles."""
+        numbers: np.ndarray = np.arange(self._rows + 1, self._rows + len(chosen) + 1)
+        return found.values[chosen] if self.from_labels else numbers
 
     def _summarized(self, result: PlaneResult) -> dict[str, np.ndarray]:
         asked = self.settings.headings
@@ -202,9 +202,18 @@ class Assembly:
             kinds=kinds, positions=positions, ids=ids, names=names,
         )  # fmt: skip
 
-    def _paint(self, k: int, result: PlaneResult, numbers: np.ndarray, threads: int | None) -> None:
+    def painter(
+        self, k: int, found: Particles, chosen: np.ndarray
+    ) -> Callable[[int, int], None] | None:
+        """Return what paints particles chosen[l0:l1] of plane k, the next one to be added.
+
+        None when no labels are wanted.
+        """
+        if "labels" not in self.settings.outputs:
+            return None
         from fijibridge.measure._kernels.runs import paint
 
+        numbers = self._numbers(found, chosen)
         limit = self.settings.label_limit
         if limit is not None:
             numbers = np.minimum(numbers, limit)
@@ -217,21 +226,14 @@ class Assembly:
             self._mask = np.zeros((len(self.wanted), height * width), dtype)
         elif self._mask.dtype.itemsize < dtype.itemsize:
             self._mask = self._mask.astype(dtype)
-        found, chosen = result.found, result.chosen
         flat = self._mask[k - self.wanted[0]]
         values = numbers.astype(flat.dtype)
-        ends = np.concatenate([[0], np.cumsum(np.diff(found.start)[chosen])])
-        parts = thread_count(threads, int(ends[-1]), 16384)
-        if len(found.seeds):
-            parts = 1  # what was found literally may overlap: later ones win
-        cut = split(ends, parts)
-        each(
-            lambda t: paint(
-                found.start, chosen, values, cut[t], cut[t + 1],
-                found.x0, found.x1, found.y, flat, width,
-            ),
-            parts,
-        )  # fmt: skip
+        runs = found.start, chosen, values
+        ends = found.x0, found.x1, found.y, flat, width
+        if len(found.seeds):  # found literally they may overlap: later ones win
+            paint(*runs, 0, len(chosen), *ends)
+            return None
+        return lambda l0, l1: paint(*runs, l0, l1, *ends)
 
     def labels(self) -> LabelImage | None:
         """Return the label image, or None."""

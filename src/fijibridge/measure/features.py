@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fijibridge.measure._threads import each, thread_count
+from fijibridge.measure._threads import each, shares, thread_count
 from fijibridge.measure.particle_settings import COLUMN_ORDER
 from fijibridge.measure.tracing import split
 
@@ -167,6 +167,7 @@ def measure_particles(
     calibration: Calibration,
     outline_calibration: Calibration,
     invert_y: bool = False,
+    along: Callable[[int, int], object] | None = None,
     threads: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Measure particles.
@@ -189,6 +190,8 @@ def measure_particles(
         Of the image the outlines come from: perimeters and Feret diameters.
     invert_y
         y counts from the bottom.
+    along
+        Something else to do with particles chosen[l0:l1], by the same threads: (l0, l1).
     threads
         How many; the result does not depend on it.
 
@@ -204,7 +207,8 @@ def measure_particles(
     number = counts[chosen].astype(np.float64)
     weights = np.diff(found.start)[chosen]
     ends = np.concatenate([[0], np.cumsum(weights)])
-    parts = thread_count(threads, int(ends[-1]), 4096)
+    threads = thread_count(threads, int(ends[-1]), 4096)
+    parts = shares(threads)
     cut = split(ends, parts)
     centroids = np.empty((0, 2))
     if (
@@ -216,7 +220,7 @@ def measure_particles(
     measure_greys = None
     if (grey_columns >= 0).any() or len(centroids):
         measure_greys = _grey_jobs(
-            found, chosen, greys, grey_columns, out, calibration, flip, centroids, cut, parts
+            found, chosen, greys, grey_columns, out, calibration, flip, centroids, cut, threads
         )
     measure_outlines = None
     if (shape_columns >= 0).any():
@@ -232,13 +236,15 @@ def measure_particles(
                 c.width, c.height, o.width, o.height, c.x_origin, c.y_origin, flip,
             )  # fmt: skip
 
-    def both(t: int) -> None:  # one start of the threads for both: that is what small images feel
+    def everything(t: int) -> None:  # one start of the threads for all that is done
         if measure_greys is not None:
             measure_greys(t)
         if measure_outlines is not None:
             measure_outlines(t)
+        if along is not None:
+            along(int(cut[t]), int(cut[t + 1]))
 
-    each(both, parts)
+    each(everything, parts, threads)
     return {h: out[place[h]] for h in headings}
 
 
@@ -252,7 +258,7 @@ def _grey_jobs(
     flip: int,
     centroids: np.ndarray,
     cut: np.ndarray,
-    parts: int,
+    threads: int,
 ) -> Callable[[int], None] | None:
     """Return the job of one thread that fills the grey columns.
 
@@ -280,7 +286,7 @@ def _grey_jobs(
         ) -> None:
             kernel(rows, top, *runs, places[t], places[t + 1], *before, *between, *end)
 
-        each(job, parts)
+        each(job, len(cut) - 1, threads)
     return None
 
 

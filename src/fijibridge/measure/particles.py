@@ -16,6 +16,7 @@ Source: ij.plugin.filter.ParticleAnalyzer, ij.plugin.filter.Analyzer.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -131,7 +132,7 @@ def analyze_particles(
         For pixels that ImageJ does not know.
     """
     if redirect is None and isinstance(image, Image):
-        found_at_once = analyze_at_once(image, settings)
+        found_at_once = analyze_at_once(image, settings, threads)
         if found_at_once is not None:
             labels, rows, rois = found_at_once
             return ParticleResult(
@@ -183,9 +184,10 @@ def analyze_particles(
             calibration=measured,
             outline_calibration=own,
             total_area=total_area,
+            painter=functools.partial(out.painter, k),
             threads=threads,
         )
-        out.add(k, result, threads)
+        out.add(k, result)
     return ParticleResult(
         labels=out.labels(),
         table=out.table(),

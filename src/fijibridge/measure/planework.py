@@ -28,6 +28,8 @@ from fijibridge.measure.tracing import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fijibridge.measure.particle_settings import ParticleSettings
     from fijibridge.measure.planes import Calibration, Planes
 
@@ -324,9 +326,10 @@ def analyze_plane(
     calibration: Calibration,
     outline_calibration: Calibration,
     total_area: float,
+    painter: Callable[[Particles, np.ndarray], Callable[[int, int], None] | None],
     threads: int | None,
 ) -> PlaneResult:
-    """Filter and measure what was found in a plane."""
+    """Filter and measure what was found in a plane; painter: see `Assembly.painter`."""
     counts = pixel_counts(found, greys)
     chosen = choose(found, counts, settings, outline_calibration, frame, threads)
     columns = measure_particles(
@@ -338,6 +341,7 @@ def analyze_plane(
         calibration=calibration,
         outline_calibration=outline_calibration,
         invert_y="invert" in settings.measurements,
+        along=painter(found, chosen),
         threads=threads,
     )
     unclipped = False

@@ -1,21 +1,23 @@
-"""Small planes in one call: in a loop over many small images the calls count, not the pixels."""
+"""Small planes in one call or few: over many small images the calls count, not the pixels."""
 
 from __future__ import annotations
 
 import functools
 import types
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fijibridge.errors import FijiBridgeError
+from fijibridge.measure._threads import each, shares, thread_count
 from fijibridge.measure.assembly import Assembly
 from fijibridge.measure.features import Greys, column_places, share_band
 from fijibridge.measure.naming import ParticleNames
 from fijibridge.measure.planes import Calibration, Planes
 from fijibridge.measure.planework import Band, check_band
-from fijibridge.measure.tracing import band_limits
+from fijibridge.measure.tracing import band_limits, split
 from fijibridge.model.axes import Axes
 from fijibridge.model.image import Extra, Image, ImageSpec
 from fijibridge.model.labels import LabelImage
@@ -23,15 +25,17 @@ from fijibridge.model.rois import Outlines, RoiSet
 from fijibridge.model.table import LABEL, ResultsTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator
 
     from fijibridge.measure.particle_settings import ParticleSettings
     from fijibridge.model.table import TableStyle
 
 __all__ = ["analyze_at_once"]
 
-#: Planes of more pixels than this gain from threads.
-SMALL_PIXELS = 1 << 18
+#: Planes of more pixels than this gain from threads at every step.
+SMALL_PIXELS = 1 << 20
+#: Up to here waking a thread takes longer than it saves.
+_ONE_CALL = 1 << 17
 _TYPES = (np.dtype(np.uint8), np.dtype(np.uint16))
 _NO_EXTRA = Extra()
 
@@ -40,19 +44,42 @@ _NO_EXTRA = Extra()
 class _Plan:
     """Everything about a run that does not depend on the pixels."""
 
-    kernel: Callable[..., tuple[Any, ...]]
+    kernels: types.ModuleType
     shape: tuple[int, int]
     arguments: tuple[np.ndarray, ...]
-    headings: tuple[str, ...]
+    rows: Mapping[str, int]
     units: Mapping[str, str]
     style: TableStyle
-    axes: Axes
+    spec: Callable[[str], ImageSpec]
     outputs: frozenset[str]
     display: bool
 
 
+class _Columns(Mapping[str, np.ndarray]):
+    """Heading -> row of an array: a view is made when it is asked for."""
+
+    __slots__ = ("_rows", "_values")
+
+    def __init__(self, rows: Mapping[str, int], values: np.ndarray) -> None:
+        self._rows = rows
+        self._values = values
+
+    def __getitem__(self, heading: str) -> np.ndarray:
+        row: np.ndarray = self._values[self._rows[heading]]
+        return row
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
 def analyze_at_once(
-    image: Image, settings: ParticleSettings
+    image: Image, settings: ParticleSettings, threads: int | None = None
 ) -> tuple[LabelImage | None, ResultsTable, RoiSet] | None:
     """Analyze an image of one small plane; None where only the general way will do.
 
@@ -78,14 +105,14 @@ def analyze_at_once(
     ):
         plan = _plan(settings, spec.dtype, extra.inverted_lut, spec.axes)
         _last = (plan, settings, spec.dtype, extra.inverted_lut, spec.axes)
-    return None if plan is None else _run(plan, image.data, spec.name)
+    return None if plan is None else _run(plan, image.data, spec.name, threads)
 
 
 _last: tuple[_Plan | None, object, object, object, object] = (None, None, None, None, None)
 
 
 def _run(
-    plan: _Plan, data: np.ndarray, name: str
+    plan: _Plan, data: np.ndarray, name: str, threads: int | None
 ) -> tuple[LabelImage | None, ResultsTable, RoiSet] | None:
     plane = data.reshape(plan.shape)
     if not plane.flags.c_contiguous or plane.flags.writeable:
@@ -93,23 +120,22 @@ def _run(
         plane.flags.writeable = False  # the kernel is compiled for these
     outputs = plan.outputs
     mask = np.zeros(plan.shape if "labels" in outputs else (0, 0), np.uint16)
-    done, out, vertices, numbers, size = plan.kernel(plane, mask, *plan.arguments)
+    if plane.size <= _ONE_CALL:
+        done, out, vertices, numbers, size = plan.kernels.analyze_small(
+            plane, mask, *plan.arguments
+        )
+    else:
+        done, out, vertices, numbers, size = _in_steps(plan, plane, mask, threads)
     if not done:
         return None
     n = len(size)
     ids = numbers[2 * n : 4 * n].reshape(n, 2)
     labels = None
     if "labels" in outputs:
-        labels = LabelImage.trusted(
-            mask,
-            ImageSpec(
-                axes=plan.axes, dtype=mask.dtype, role="labels", name=f"Count Masks of {name}",
-                extra=_NO_EXTRA,
-            ),
-        )  # fmt: skip
+        labels = LabelImage.trusted(mask, plan.spec(name))
     out.flags.writeable = False
     ids.flags.writeable = False
-    columns = dict(zip(plan.headings, out, strict=False))
+    columns: Mapping[str, np.ndarray] = _Columns(plan.rows, out)
     if plan.display:
         row_labels = np.full(len(ids), name, object)
         row_labels.flags.writeable = False
@@ -124,6 +150,54 @@ def _run(
         names=ParticleNames(numbers[n : 2 * n], height=plan.shape[0]),
     )  # fmt: skip
     return labels, table, RoiSet(outlines=outlines)
+
+
+def _in_steps(
+    plan: _Plan, plane: np.ndarray, mask: np.ndarray, threads: int | None
+) -> tuple[bool, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Do what `analyze_small` does, measuring with several threads."""
+    from fijibridge.measure._kernels.greys import measure_constant, measure_integers
+    from fijibridge.measure._kernels.runs import paint
+    from fijibridge.measure._kernels.shapes import measure_shapes
+
+    levels, tell, weigh, shape_columns, grey_columns = plan.arguments
+    done, start, x0, x1, y, first, size, vx, vy, box, area, chosen = plan.kernels.find_small(
+        plane, levels, tell, weigh
+    )
+    rest = plan.kernels.pack_small(first, size, vx, vy, box, chosen)
+    told = dict(zip(plan.kernels.TOLD, tell.tolist(), strict=True))
+    *_, share, w, h, xo, yo = weigh.tolist()
+    n, m = len(area), len(chosen)
+    out = np.empty((max(told["ROWS"], 1), m))
+    ends = np.zeros(m + 1, np.int64)
+    np.cumsum(np.diff(start)[chosen], out=ends[1:])
+    threads = thread_count(threads, max(int(ends[-1]), 1), _MIN_RUNS)
+    cut = split(ends, shares(threads)).tolist()
+    runs, place = (start, x0, x1, y), (w, h, xo, yo, told["FLIP"])
+    loops = (np.arange(n + 1), np.zeros(n, np.uint8), first, size, vx, vy)
+    number, values = area[chosen].astype(np.float64), np.arange(1, m + 1)
+    values = np.minimum(values, told["LIMIT"]).astype(np.uint16)
+    no_seeds, no_centroids, flat = np.empty((0, 2), np.int64), np.empty((0, 2)), mask.reshape(-1)
+
+    def measure(t: int) -> None:
+        part = cut[t], cut[t + 1]
+        if told["GREYS"] and told["CONSTANT"] >= 0:
+            measure_constant(
+                *runs, chosen, *part, told["CONSTANT"], share, grey_columns, out, *place
+            )
+        elif told["GREYS"]:
+            band = told["SHARE_LOW"], told["SHARE_HIGH"]
+            measure_integers(plane, 0, *runs, chosen, *part, *band, grey_columns, out, *place)
+        measure_shapes(
+            *runs, box, *loops, no_seeds, chosen, *part, number, no_centroids, shape_columns, out,
+            w, h, *place,
+        )  # fmt: skip
+        if told["PAINT"]:
+            paint(start, chosen, values, *part, x0, x1, y, flat, plane.shape[1])
+
+    if m:
+        each(measure, len(cut) - 1, threads)
+    return done, out, *rest
 
 
 @functools.lru_cache(maxsize=256)
@@ -174,7 +248,7 @@ def _made(
     *,
     binary: bool,
 ) -> _Plan | None:
-    from fijibridge.measure._kernels.small import analyze_small
+    from fijibridge.measure._kernels import small as kernels
 
     dtype = planes.stored
     limits = band_limits(dtype, *band.levels)
@@ -197,29 +271,40 @@ def _made(
         binary, settings.four, filled, settings.exclude, constant, *share_band(greys),
         len(places), shape[0] + 1 if "invert" in settings.measurements else 0,
         "labels" in settings.outputs, _LABELS if limit is None else min(limit, _LABELS),
+        bool((grey_columns >= 0).any()),
     )  # fmt: skip
     weigh = (
         *(v / unit for v in settings.size), *settings.circularity, share, calibration.width,
         calibration.height, calibration.x_origin, calibration.y_origin,
     )  # fmt: skip
+    axes = Axes((planes.image.axes["y"], planes.image.axes["x"]))
     display = "display" in settings.measurements and "table" in settings.outputs
     blank = {h: np.empty(0) for h in wanted}
     style = replace(out.style, decimals=out.fixed_decimals(blank))
     return _Plan(
-        analyze_small,
+        kernels,
         shape,
         (
             np.array(limits, dtype), np.array(tell, np.int64), np.array(weigh, np.float64),
             shape_columns, grey_columns,
         ),
-        wanted,
+        {heading: k for k, heading in enumerate(wanted)},
         types.MappingProxyType(out.units(wanted)),
         style,
-        Axes((planes.image.axes["y"], planes.image.axes["x"])),
+        functools.lru_cache(maxsize=16)(functools.partial(_mask_spec, axes)),
         settings.outputs,
         display,
     )  # fmt: skip
 
 
+def _mask_spec(axes: Axes, name: str) -> ImageSpec:
+    """Return what the label mask of an image is."""
+    return ImageSpec(
+        axes=axes, dtype=np.dtype(np.uint16), role="labels", name=f"Count Masks of {name}",
+        extra=_NO_EXTRA,
+    )  # fmt: skip
+
+
 _LABELS = 65535
+_MIN_RUNS = 4096
 _INT16 = 32766

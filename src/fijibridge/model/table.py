@@ -117,7 +117,7 @@ class ResultsTable:
     @classmethod
     def trusted(
         cls,
-        columns: dict[str, np.ndarray],
+        columns: Mapping[str, np.ndarray],
         object_ids: np.ndarray | None,
         *,
         units: Mapping[str, str],
@@ -127,7 +127,7 @@ class ResultsTable:
         """Build a table of parts that are known to be right, without looking at them.
 
         Arrays must be read-only, columns one-dimensional of one length and no text but objects,
-        and `units` a mapping that nobody changes.
+        and `columns` and `units` mappings that nobody changes.
         """
         table = object.__new__(cls)
         put = object.__setattr__

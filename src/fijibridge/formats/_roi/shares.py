@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
 __all__ = ["in_shares"]
 
@@ -17,6 +20,15 @@ __all__ = ["in_shares"]
 MAX_THREADS = 8
 #: Bytes that are worth a thread.
 LEAST = 1 << 20
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="fijibridge-formats")
+
+
+if hasattr(os, "register_at_fork"):  # a forked child has none of the threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def _processors() -> int:
@@ -38,14 +50,24 @@ def in_shares(job: Callable[[int, int], bool], sizes: np.ndarray) -> bool:
     """
     ends = np.cumsum(sizes)
     n, total = len(sizes), int(ends[-1]) if len(ends) else 0
-    count = max(1, min(_processors(), MAX_THREADS, total // LEAST, n))
-    if count == 1:
+    threads = max(1, min(_processors(), MAX_THREADS, total // LEAST, n))
+    if threads == 1:
         return job(0, n)
-    from concurrent.futures import ThreadPoolExecutor
-
+    # several shares each, taken one after the other: a thread that wakes late holds nobody up
+    count = 4 * threads
     bounds = [0, *np.searchsorted(ends, total * np.arange(1, count) // count).tolist(), n]
-    shares = list(pairwise(bounds))
-    with ThreadPoolExecutor(count - 1, thread_name_prefix="fijibridge-formats") as pool:
-        others = [pool.submit(job, *share) for share in shares[:-1]]
-        mine = job(*shares[-1])
-        return all([mine, *(other.result() for other in others)])
+    turns = itertools.count()  # next() is one step for every thread
+
+    def work() -> bool:
+        good = True
+        while good and (k := next(turns)) < count:
+            good = job(bounds[k], bounds[k + 1])
+        return good
+
+    others: list[Future[bool]] = []
+    try:
+        others.extend(_pool().submit(work) for _ in range(threads - 1))
+        good = work()
+    finally:
+        begun = [other.result() for other in others if not other.cancel()]
+    return all([good, *begun])

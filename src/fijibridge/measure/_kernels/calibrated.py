@@ -46,8 +46,8 @@ def measure_calibrated(
         n = np.int64(0)
         for i in range(a, e):
             n += np.int64(x1[i]) - x0[i]
-        if n > len(values):
-            values = np.empty(n + n // 2, plane.dtype)
+        if n + 32 > len(values):
+            values = np.empty(n + n // 2 + 32, plane.dtype)
         gather(flat, width, top, x0, x1, y, a, e, values)
         lo = np.int64(values[0])
         hi = lo

@@ -76,8 +76,8 @@ def measure_floats(
         n = np.int64(0)
         for i in range(a, e):
             n += np.int64(x1[i]) - x0[i]
-        if n > len(values):
-            values = np.empty(n + n // 2, np.float32)
+        if n + 32 > len(values):
+            values = np.empty(n + n // 2 + 32, np.float32)
         gather(flat, width, top, x0, x1, y, a, e, values)
         least = 1.7976931348623157e308
         greatest = -1.7976931348623157e308

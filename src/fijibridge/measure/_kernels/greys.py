@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numba import njit
 
-from fijibridge.measure._kernels.simd import sums32
+from fijibridge.measure._kernels.simd import copy32, powers8, sums32
 
 #: Grey columns, in the order of the kernels' `col` argument.
 (
@@ -25,13 +25,27 @@ TINY = 5e-324  # Double.MIN_VALUE
 
 @njit(cache=True, nogil=True)
 def gather(flat, width, top, x0, x1, y, a, e, values):
-    """Copy the pixel values of runs a..e to values, in raster order; row `top` comes first."""
+    """Copy the pixel values of runs a..e to values, in raster order; row `top` comes first.
+
+    values has 32 spare elements.
+    """
     d = 0
     for i in range(a, e):
         base = (np.int64(y[i]) - top) * width
-        for q in range(base + x0[i], base + x1[i]):
-            values[d] = flat[q]
-            d += 1
+        q = base + x0[i]
+        stop = base + x1[i]
+        end = d + stop - q
+        if stop + 32 <= len(flat):  # 32 at a time, the surplus is overwritten
+            while d < end:
+                copy32(flat, q, values, d)
+                q += 32
+                d += 32
+        else:
+            while d < end:
+                values[d] = flat[q]
+                q += 1
+                d += 1
+        d = end
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -166,6 +180,7 @@ def measure_integers(
         if n + 32 > len(values):
             values = np.empty(n + n // 2 + 32, plane.dtype)
         gather(flat, width, top, x0, x1, y, a, e, values)
+        bytes_ = values.view(np.uint8)  # of 8-bit pixels: themselves
         s1 = np.int64(0)
         sx = np.int64(0)
         sy = np.int64(0)
@@ -207,16 +222,11 @@ def measure_integers(
             else:
                 for d in range(n):
                     hist[values[d]] += 1
-            i2 = np.int64(0)
-            i3 = np.int64(0)
-            i4 = np.int64(0)
             for v in range(lo, hi + 1):
-                c = np.int64(hist[v])
-                q = v * v
-                i2 += c * q
-                i3 += c * q * v
-                i4 += c * q * q
-                key = max(key, c << 16 | (65535 - v))
+                key = max(key, np.int64(hist[v]) << 16 | (65535 - v))
+            for d in range(n, n + 16):
+                values[d] = 0
+            i2, i3, i4 = powers8(bytes_, n)
             s2 = np.float64(i2)
             s3 = np.float64(i3)
             s4 = np.float64(i4)

@@ -12,32 +12,62 @@ from numba import njit
 
 from fijibridge.measure._kernels.simd import (
     all_pairs16,
-    cross16_mask,
-    farthest16_mask,
+    cross16,
+    farthest16,
+    inside16,
     trailing_zeros,
 )
 
-#: Elements the hull arrays need behind twice the height.
-HULL_SPARE = 32
+#: Stands for the ends of a line without points: those to the left, negated those to the right.
+NO_POINT = 1 << 28
+#: Elements of each scratch array of `feret_small`.
+FERET_ROOM = 65
 
 
 @njit(cache=True, nogil=True)
 def hull(left, right, height, hx, hy):
-    """Hull of the points (left[y], y), (right[y], y), y = 0..height; lines with left > right: none.
+    """Hull of the points (left[y], y), (right[y], y), y = 0..height.
 
-    The vertices begin at the smallest y, there the smallest x, and go counter-clockwise on
-    screen, without collinear points. Returns their number.
+    Lines without points have NO_POINT to the left, -NO_POINT to the right; the first and the last
+    one have some. The vertices begin at the smallest y, there the smallest x, and go
+    counter-clockwise on screen, without collinear points. Returns their number.
     """
-    c = np.int64(1)
-    px = tx = np.int64(left[0])
-    py = ty = np.int64(0)
-    hx[0] = px
-    hy[0] = py
-    for y in range(1, height + 1):
-        x = np.int64(left[y])
-        if x > right[y]:
-            continue
-        while c >= 2 and (tx - px) * (y - py) >= (ty - py) * (x - px):
+    # Only what lies outside of the line between its neighbours can be a vertex: most points go
+    # without a branch. The hull is made in place.
+    hx[0] = left[0]
+    hy[0] = 0
+    n = 1
+    for y in range(1, height):
+        hx[n] = left[y]
+        hy[n] = y
+        n += 2 * np.int64(left[y]) < np.int64(left[y - 1]) + left[y + 1]
+    hx[n] = left[height]
+    hy[n] = height
+    c = _convex(hx, hy, 0, 1, n + 1, 1)
+    n = c + 1
+    hx[c] = right[height]
+    hy[c] = height
+    for y in range(height - 1, 0, -1):
+        hx[n] = right[y]
+        hy[n] = y
+        n += 2 * np.int64(right[y]) > np.int64(right[y - 1]) + right[y + 1]
+    hx[n] = right[0]
+    hy[n] = 0
+    return _convex(hx, hy, c - 1, c, n + 1, c + 1)
+
+
+@njit(cache=True, nogil=True)
+def _convex(hx, hy, first, c, stop, least):
+    """Drop what is not convex among the points c..stop behind point `first`, in place.
+
+    No fewer than `least` points are kept. Returns the end of what is left.
+    """
+    px = tx = np.int64(hx[first])
+    py = ty = np.int64(hy[first])
+    for k in range(c, stop):
+        x = np.int64(hx[k])
+        y = np.int64(hy[k])
+        while c > least and (tx - px) * (y - py) >= (ty - py) * (x - px):
             c -= 1
             tx = px
             ty = py
@@ -47,25 +77,7 @@ def hull(left, right, height, hx, hy):
         px = tx
         py = ty
         tx = x
-        ty = np.int64(y)
-        hx[c] = x
-        hy[c] = y
-        c += 1
-    b = c + 1
-    for y in range(height, -1, -1):
-        x = np.int64(right[y])
-        if left[y] > x:
-            continue
-        while c > b and (tx - px) * (y - py) >= (ty - py) * (x - px):
-            c -= 1
-            tx = px
-            ty = py
-            px = np.int64(hx[c - 2])
-            py = np.int64(hy[c - 2])
-        px = tx
-        py = ty
-        tx = x
-        ty = np.int64(y)
+        ty = y
         hx[c] = x
         hy[c] = y
         c += 1
@@ -84,75 +96,73 @@ def double_area(hx, hy, c):
 
 
 @njit(cache=True, nogil=True)
-def feret_small(hx, hy, c, pw, ph, fx, fy, ex, ey, far, wide, squares):
+def feret_small(hx, hy, c, pw, ph, fx, fy, far, wide, squares):
     """Square pixels, at most 48 vertices, coordinates below 2048: all pairs, 16 at a time.
 
-    hx, hy: int32 with room for 15 copies of vertex 0 behind the last one, written here; fx .. wide:
-    scratch, 64 float32 each; squares: scratch, 64 float64. Whole numbers pick the candidates,
-    ImageJ's double formula decides among them. Returns (largest squared diameter, its vertices p1
-    and p2, smallest width).
+    fx .. squares: scratch, float32. Whole numbers pick the candidates, ImageJ's double formula
+    decides among them. Returns (largest squared diameter, its vertices p1 and p2, smallest width).
     """
     blocks = (c + 15) >> 4
-    for j in range(c, 16 * blocks):
-        hx[j] = hx[0]
-        hy[j] = hy[0]
-    for i in range(16 * blocks):
-        fx[i] = hx[i]
-        fy[i] = hy[i]
-    ex[0] = fx[0] - fx[c - 1]
-    ey[0] = fy[0] - fy[c - 1]
-    for i in range(1, 16 * blocks):
-        ex[i] = fx[i] - fx[i - 1]
-        ey[i] = fy[i] - fy[i - 1]
-    for b in range(blocks):
-        all_pairs16(fx, fy, ex, ey, 16 * b, c, far, wide)
-    best = np.float32(0)
-    narrowest = 1e308
+    fx[0] = hx[c - 1]
+    fy[0] = hy[c - 1]
     for i in range(c):
-        best = max(best, far[i])
-        a = np.float64(ex[i])
-        b = np.float64(ey[i])
-        f = np.float64(wide[i]) - (np.float64(fx[i]) * b - np.float64(fy[i]) * a)  # exact
-        squares[i] = f * f / (a * a + b * b)
-        narrowest = min(narrowest, squares[i])
+        fx[i + 1] = hx[i]
+        fy[i + 1] = hy[i]
+    for i in range(c, 16 * blocks):
+        fx[i + 1] = hx[0]
+        fy[i + 1] = hy[0]
+    best = np.float32(0)
+    narrowest = np.float32(np.inf)
+    for b in range(blocks):
+        d, s = all_pairs16(fx, fy, 16 * b, c, far, wide, squares)
+        best = max(best, d)
+        narrowest = min(narrowest, s)
+    narrowest = np.float32(narrowest * np.float32(1.000002))  # above all rounding of floats
     diameter = 0.0
     p1 = np.int64(0)
     p2 = np.int64(0)
     width = 1.7976931348623157e308
-    k = c - 1
-    narrowest *= 1 + 1e-9  # far above all rounding
-    for i in range(c):
-        if squares[i] <= narrowest:
-            u = np.int32(hx[i] - hx[k])
-            v = np.int32(hy[i] - hy[k])
+    for block in range(blocks):
+        edges = inside16(squares, 16 * block, np.float32(0), narrowest)
+        while edges:
+            i = 16 * block + trailing_zeros(edges)
+            edges &= edges - np.uint64(1)
+            if i >= c:
+                break
+            k = i - 1 if i else c - 1
+            u = np.int64(hx[i]) - hx[k]
+            v = np.int64(hy[i]) - hy[k]
             xn = v * ph
             yn = -u * pw
             f = 1 / math.sqrt(xn * xn + yn * yn)
             xn *= f * pw
             yn *= f * ph
-            m = np.int32(wide[i])
             d = 0.0
             for b in range(blocks):
-                bits = cross16_mask(hx, hy, 16 * b, u, v, m)
+                bits = cross16(fx, fy, 16 * b + 1, np.float32(u), np.float32(v), wide[i])
                 while bits:
                     j = 16 * b + trailing_zeros(bits)
                     bits &= bits - np.uint64(1)
+                    j = j if j < c else 0
                     d = max(d, (hx[j] - hx[i]) * xn + (hy[j] - hy[i]) * yn)
             width = min(width, d)
-        k = i
-        if far[i] == best:
-            for b in range(i >> 4, blocks):
-                bits = farthest16_mask(hx, hy, 16 * b, hx[i], hy[i], np.int32(best))
+        ends = inside16(far, 16 * block, best, best)
+        while ends:
+            i = 16 * block + trailing_zeros(ends)
+            ends &= ends - np.uint64(1)
+            for b in range(block, blocks):
+                bits = farthest16(fx, fy, 16 * b + 1, fx[i + 1], fy[i + 1], best)
                 while bits:
                     j = 16 * b + trailing_zeros(bits)
                     bits &= bits - np.uint64(1)
-                    fx = (hx[i] - hx[j]) * pw
-                    fy = (hy[i] - hy[j]) * ph
-                    dd = fx * fx + fy * fy
-                    if j > i and j < c and dd > diameter:
-                        diameter = dd
-                        p1 = i
-                        p2 = j
+                    if i < j < c:
+                        dx = (hx[i] - hx[j]) * pw
+                        dy = (hy[i] - hy[j]) * ph
+                        dd = dx * dx + dy * dy
+                        if dd > diameter:
+                            diameter = dd
+                            p1 = i
+                            p2 = j
     return diameter, p1, p2, width
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from fijibridge.measure._kernels.simd import inside64, popcount, trailing_zeros
+from fijibridge.measure._kernels.simd import fill4, fill16, inside64, popcount, trailing_zeros
 
 #: Elements that must be writable behind the last edge of a strip.
 EDGE_SPARE = 8
@@ -257,5 +257,20 @@ def paint(start, chosen, values, l0, l1, x0, x1, y, flat, width):
         p = chosen[k]
         for i in range(start[p], start[p + 1]):
             base = np.int64(y[i]) * width
-            for q in range(base + x0[i], base + x1[i]):
-                flat[q] = v
+            q = base + x0[i]
+            stop = base + x1[i]
+            if stop - q >= 16:  # the last ones overlap
+                while q + 16 <= stop:
+                    fill16(flat, q, v)
+                    q += 16
+                fill16(flat, stop - 16, v)
+            elif stop - q >= 4:
+                fill4(flat, q, v)
+                if stop - q > 8:
+                    fill4(flat, q + 4, v)
+                    fill4(flat, stop - 8, v)
+                fill4(flat, stop - 4, v)
+            else:
+                while q < stop:
+                    flat[q] = v
+                    q += 1

@@ -11,7 +11,8 @@ import numpy as np
 from numba import njit
 
 from fijibridge.measure._kernels.hulls import (
-    HULL_SPARE,
+    FERET_ROOM,
+    NO_POINT,
     double_area,
     feret_calipers,
     feret_pairs,
@@ -140,19 +141,15 @@ def measure_shapes(
     -1 = not wanted. w, h, xo, yo: pixel size and origin of what is measured; sw, sh: pixel size
     of the image the outlines are from. flip: 0 = y as it is, else height of the image + 1.
     """
-    hx = np.empty(256 + HULL_SPARE, np.int32)
-    hy = np.empty(256 + HULL_SPARE, np.int32)
+    hx = np.empty(256, np.int32)
+    hy = np.empty(256, np.int32)
     left = np.empty(128, np.int32)
     right = np.empty(128, np.int32)
-    fx, fy, ex, ey, far, wide = (
-        np.empty(64, np.float32),
-        np.empty(64, np.float32),
-        np.empty(64, np.float32),
-        np.empty(64, np.float32),
-        np.empty(64, np.float32),
-        np.empty(64, np.float32),
-    )
-    squares = np.empty(64)
+    fx = np.empty(FERET_ROOM, np.float32)
+    fy = np.empty(FERET_ROOM, np.float32)
+    far = np.empty(FERET_ROOM, np.float32)
+    wide = np.empty(FERET_ROOM, np.float32)
+    squares = np.empty(FERET_ROOM, np.float32)
     shape = col[CIRC] >= 0
     fit = shape or col[MAJOR] >= 0
     feret = col[FERET] >= 0
@@ -230,9 +227,9 @@ def measure_shapes(
         while len(left) < bh + 1:
             left = np.empty(2 * len(left), np.int32)
             right = np.empty(len(left), np.int32)
-        if len(hx) < 2 * bh + 2 + HULL_SPARE:
-            hx = np.empty(4 * bh + 2 + HULL_SPARE, np.int32)
-            hy = np.empty(4 * bh + 2 + HULL_SPARE, np.int32)
+        if len(hx) < 2 * bh + 2:
+            hx = np.empty(4 * bh + 2, np.int32)
+            hy = np.empty(4 * bh + 2, np.int32)
         if e - a == bh and len(seeds) == 0:  # one run a row: no need to look at the outline
             left[0] = x0[a] - bx
             right[0] = x1[a] - bx
@@ -243,8 +240,8 @@ def measure_shapes(
             right[bh] = x1[e - 1] - bx
         else:
             for i in range(bh + 1):
-                left[i] = bw + 1
-                right[i] = -1
+                left[i] = NO_POINT
+                right[i] = -NO_POINT
             for q in range(roi_start[p], roi_start[p + 1]):
                 for i in range(loop_start[q], loop_start[q] + loop_size[q]):
                     r = np.int64(vy[i]) - by
@@ -259,9 +256,7 @@ def measure_shapes(
         if sw != sh:
             squared, p1, p2, width = feret_pairs(hx, hy, c, sw, sh)
         elif c <= 48 and bw < 2048 and bh < 2048:
-            squared, p1, p2, width = feret_small(
-                hx, hy, c, sw, sh, fx, fy, ex, ey, far, wide, squares
-            )
+            squared, p1, p2, width = feret_small(hx, hy, c, sw, sh, fx, fy, far, wide, squares)
         else:
             squared, p1, p2, width = feret_calipers(hx, hy, c, sw, sh)
         if hx[p1] > hx[p2]:

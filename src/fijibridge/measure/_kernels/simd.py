@@ -30,23 +30,33 @@ def _load(context, builder, array_type, array, index, vector):
     return builder.load(place, align=1)
 
 
+def _inside(lanes):
+    def codegen(context, builder, signature, args):
+        element = context.get_data_type(signature.args[0].dtype)
+        vector = ir.VectorType(element, lanes)
+        value = _load(context, builder, signature.args[0], args[0], args[1], vector)
+        is_float = isinstance(signature.args[0].dtype, types.Float)
+        compare = builder.fcmp_ordered if is_float else builder.icmp_unsigned
+        both = builder.and_(
+            compare(">=", value, _splat(builder, args[2], lanes)),
+            compare("<=", value, _splat(builder, args[3], lanes)),
+        )
+        bits = builder.bitcast(both, ir.IntType(lanes))
+        return bits if lanes == 64 else builder.zext(bits, _I64)
+
+    return codegen
+
+
 @intrinsic
 def inside64(_typing, array, base, low, high):
     """Bit i: low <= array[base + i] <= high, for 64 unsigned integers or floats."""
-    is_float = isinstance(array.dtype, types.Float)
+    return types.uint64(array, types.intp, array.dtype, array.dtype), _inside(64)
 
-    def codegen(context, builder, signature, args):
-        element = context.get_data_type(signature.args[0].dtype)
-        vector = ir.VectorType(element, 64)
-        value = _load(context, builder, signature.args[0], args[0], args[1], vector)
-        compare = builder.fcmp_ordered if is_float else builder.icmp_unsigned
-        both = builder.and_(
-            compare(">=", value, _splat(builder, args[2], 64)),
-            compare("<=", value, _splat(builder, args[3], 64)),
-        )
-        return builder.bitcast(both, _I64)
 
-    return types.uint64(array, types.intp, array.dtype, array.dtype), codegen
+@intrinsic
+def inside16(_typing, array, base, low, high):
+    """Bit i: low <= array[base + i] <= high, for 16 unsigned integers or floats."""
+    return types.uint64(array, types.intp, array.dtype, array.dtype), _inside(16)
 
 
 @intrinsic
@@ -86,93 +96,208 @@ def sums32(_typing, array, base, count):
     return types.int64(array, types.intp, types.intp), codegen
 
 
-def _points(context, builder, signature, args):
-    vector = ir.VectorType(_I32, 16)
-    return [_load(context, builder, signature.args[k], args[k], args[2], vector) for k in (0, 1)]
-
-
-def _distances(context, builder, signature, args):
-    x, y = _points(context, builder, signature, args)
-    x = builder.sub(x, _splat(builder, args[3], 16))
-    y = builder.sub(y, _splat(builder, args[4], 16))
-    return builder.add(builder.mul(x, x), builder.mul(y, y))
-
-
-def _crosses(context, builder, signature, args):
-    x, y = _points(context, builder, signature, args)
-    a = builder.mul(x, _splat(builder, args[4], 16))
-    return builder.sub(a, builder.mul(y, _splat(builder, args[3], 16)))
-
-
-def _equal(builder, value, wanted):
-    same = builder.icmp_signed("==", value, _splat(builder, wanted, 16))
-    return builder.zext(builder.bitcast(same, ir.IntType(16)), _I64)
-
-
-def _signature(x, y, numbers, result):
-    return result(x, y, types.intp, *([types.int32] * numbers))
-
-
 @intrinsic
-def farthest16_mask(_typing, x, y, base, x0, y0, wanted):
-    """Bit i: the squared distance of point i is `wanted`."""
+def powers8(_typing, values, count):
+    """Return the sums of v*v, v*v*v and v*v*v*v of uint8 values; zeros up to a whole 16 follow."""
 
     def codegen(context, builder, signature, args):
-        return _equal(builder, _distances(context, builder, signature, args), args[5])
+        lanes = ir.VectorType(_I32, 16)
+        wide = ir.VectorType(_I64, 16)
+        nothing = ir.Constant(wide, [0] * 16)
+        sums = [cgutils.alloca_once_value(builder, nothing) for _ in range(3)]
+        blocks = builder.lshr(builder.add(args[1], ir.Constant(_I64, 15)), ir.Constant(_I64, 4))
+        narrow = ir.VectorType(ir.IntType(8), 16)
+        with cgutils.for_range(builder, blocks) as loop:
+            at = builder.shl(loop.index, ir.Constant(_I64, 4))
+            loaded = _load(context, builder, signature.args[0], args[0], at, narrow)
+            value = builder.zext(loaded, lanes)
+            second = builder.mul(value, value)
+            powers = second, builder.mul(second, value), builder.mul(second, second)
+            for place, power in zip(sums, powers, strict=True):  # 255**4 fits 32 bits
+                now = builder.load(place)
+                builder.store(builder.add(now, builder.zext(power, wide)), place)
+        add = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(_I64, [wide]), "llvm.vector.reduce.add.v16i64"
+        )
+        ends = [builder.call(add, [builder.load(place)]) for place in sums]
+        return context.make_tuple(builder, signature.return_type, ends)
 
-    return _signature(x, y, 3, types.uint64), codegen
+    return types.UniTuple(types.int64, 3)(values, types.intp), codegen
+
+
+def _store(context, builder, array_type, array, index, value):
+    data = context.make_array(array_type)(context, builder, array).data
+    place = builder.bitcast(builder.gep(data, [index]), value.type.as_pointer())
+    builder.store(value, place, align=1)
 
 
 @intrinsic
-def cross16_mask(_typing, x, y, base, ex, ey, wanted):
-    """Bit i: x*ey - y*ex of point i is `wanted`."""
+def copy32(_typing, source, at, target, place):
+    """Copy 32 elements from source[at] on to target[place] on; one type."""
 
     def codegen(context, builder, signature, args):
-        return _equal(builder, _crosses(context, builder, signature, args), args[5])
+        vector = ir.VectorType(context.get_data_type(signature.args[0].dtype), 32)
+        value = _load(context, builder, signature.args[0], args[0], args[1], vector)
+        _store(context, builder, signature.args[2], args[2], args[3], value)
+        return context.get_dummy_value()
 
-    return _signature(x, y, 3, types.uint64), codegen
+    return types.none(source, types.intp, target, types.intp), codegen
+
+
+def _fill(lanes):
+    def codegen(context, builder, signature, args):
+        value = _splat(builder, args[2], lanes)
+        _store(context, builder, signature.args[0], args[0], args[1], value)
+        return context.get_dummy_value()
+
+    return codegen
 
 
 @intrinsic
-def all_pairs16(_typing, x, y, ex, ey, base, count, far, wide):
-    """For i = base .. base + 15: the largest distance and the largest cross product of i's vectors.
+def fill16(_typing, array, at, value):
+    """Set 16 elements from array[at] on."""
+    return types.none(array, types.intp, array.dtype), _fill(16)
 
-    float32 arrays: far[i] = max over j < count of (x[i]-x[j])^2 + (y[i]-y[j])^2 and wide[i] = max
-    of x[j]*ey[i] - y[j]*ex[i]. Lanes are the i, so there is no sum or maximum across lanes. Whole
-    numbers stay exact while coordinates are below 2048.
+
+@intrinsic
+def fill4(_typing, array, at, value):
+    """Set 4 elements from array[at] on."""
+    return types.none(array, types.intp, array.dtype), _fill(4)
+
+
+@intrinsic
+def edges16(_typing, x, y, base, skip):
+    """Edges from point base - 1 + i to point base + i, for i = skip .. 15 of int16 points.
+
+    Returns (bits of those longer than 1, sum of |dx|, sum of |dy|).
+    """
+
+    def codegen(context, builder, signature, args):
+        narrow = ir.VectorType(context.get_data_type(signature.args[0].dtype), 16)
+        lanes = ir.VectorType(_I32, 16)
+        nothing = ir.Constant(lanes, [0] * 16)
+        before = builder.sub(args[2], ir.Constant(args[2].type, 1))
+        ramp = ir.Constant(lanes, list(range(16)))
+        keep = builder.icmp_signed(">=", ramp, _splat(builder, builder.trunc(args[3], _I32), 16))
+        add = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(_I32, [lanes]), "llvm.vector.reduce.add.v16i32"
+        )
+        lengths = []
+        for k in range(2):
+            here, there = (
+                builder.sext(_load(context, builder, signature.args[k], args[k], at, narrow), lanes)
+                for at in (args[2], before)
+            )
+            d = builder.sub(here, there)
+            d = builder.select(builder.icmp_signed("<", d, nothing), builder.sub(nothing, d), d)
+            lengths.append(builder.select(keep, d, nothing))
+        both = builder.add(*lengths)
+        far = builder.icmp_signed(">", both, ir.Constant(lanes, [1] * 16))
+        bits = builder.zext(builder.bitcast(far, ir.IntType(16)), _I64)
+        sums = [builder.zext(builder.call(add, [d]), _I64) for d in lengths]
+        return context.make_tuple(builder, signature.return_type, [bits, *sums])
+
+    result = types.Tuple((types.uint64, types.int64, types.int64))
+    return result(x, y, types.intp, types.intp), codegen
+
+
+def _floats(context, builder, signature, args, k, at):
+    lanes = ir.VectorType(ir.FloatType(), 16)
+    return _load(context, builder, signature.args[k], args[k], at, lanes)
+
+
+def _matches(wanted_of):
+    def codegen(context, builder, signature, args):
+        x, y = (_floats(context, builder, signature, args, k, args[2]) for k in range(2))
+        u, v, wanted = (_splat(builder, a, 16) for a in args[3:])
+        same = builder.fcmp_ordered("==", wanted_of(builder, x, y, u, v), wanted)
+        return builder.zext(builder.bitcast(same, ir.IntType(16)), _I64)
+
+    return codegen
+
+
+def _distance(builder, x, y, u, v):
+    dx, dy = builder.fsub(x, u), builder.fsub(y, v)
+    return builder.fadd(builder.fmul(dx, dx), builder.fmul(dy, dy))
+
+
+def _cross(builder, x, y, u, v):
+    return builder.fsub(builder.fmul(x, v), builder.fmul(y, u))
+
+
+def _five(x, y):
+    return types.uint64(x, y, types.intp, types.float32, types.float32, types.float32)
+
+
+@intrinsic
+def farthest16(_typing, x, y, base, x0, y0, wanted):
+    """Bit i: the squared distance of point base + i to (x0, y0) is `wanted`; float32."""
+    return _five(x, y), _matches(_distance)
+
+
+@intrinsic
+def cross16(_typing, x, y, base, ex, ey, wanted):
+    """Bit i: x*ey - y*ex of point base + i is `wanted`; float32."""
+    return _five(x, y), _matches(_cross)
+
+
+@intrinsic
+def all_pairs16(_typing, x, y, base, count, far, wide, squares):
+    """Compare the vertices base .. base + 15 of a polygon, and the edges to them, with all.
+
+    float32 arrays; vertex i is at x[i + 1], the last one is at x[0], too. far[i]: the largest
+    squared distance to another vertex; wide[i]: the largest cross product x*ey - y*ex of a vertex
+    with the edge (ex, ey) to vertex i; squares[i]: about the square of the width across that edge,
+    infinite where the edge has no length. Lanes are the i. Whole numbers stay exact while
+    coordinates are below 2048. Returns (largest far, smallest square).
     """
 
     def codegen(context, builder, signature, args):
         lanes = ir.VectorType(ir.FloatType(), 16)
-        data = [
-            context.make_array(signature.args[k])(context, builder, args[k]).data
-            for k in (0, 1, 2, 3, 6, 7)
-        ]
-
-        def at(k):
-            return builder.bitcast(builder.gep(data[k], [args[4]]), lanes.as_pointer())
-
-        xi, yi, exi, eyi = (builder.load(at(k), align=4) for k in range(4))
+        whole = ir.VectorType(_I32, 16)
+        one = ir.Constant(_I64, 1)
+        own = builder.add(args[2], one)
+        xi, yi = (_floats(context, builder, signature, args, k, own) for k in range(2))
+        xk, yk = (_floats(context, builder, signature, args, k, args[2]) for k in range(2))
+        ex, ey = builder.fsub(xi, xk), builder.fsub(yi, yk)
         lowest = ir.Constant(lanes, [float("-inf")] * 16)
-        far_now = cgutils.alloca_once_value(builder, lowest)
-        wide_now = cgutils.alloca_once_value(builder, lowest)
-        with cgutils.for_range(builder, args[5]) as loop:
-            xj, yj = (
-                _splat(builder, builder.load(builder.gep(data[k], [loop.index])), 16)
-                for k in range(2)
-            )
-            dx, dy = builder.fsub(xi, xj), builder.fsub(yi, yj)
-            distance = builder.fadd(builder.fmul(dx, dx), builder.fmul(dy, dy))
-            cross = builder.fsub(builder.fmul(xj, eyi), builder.fmul(yj, exi))
-            for place, value in ((far_now, distance), (wide_now, cross)):
+        nows = [cgutils.alloca_once_value(builder, lowest) for _ in range(2)]
+        points = [
+            context.make_array(signature.args[k])(context, builder, args[k]).data for k in range(2)
+        ]
+        with cgutils.for_range(builder, args[3]) as loop:
+            at = builder.add(loop.index, one)
+            xj, yj = (_splat(builder, builder.load(builder.gep(p, [at])), 16) for p in points)
+            found = _distance(builder, xi, yi, xj, yj), _cross(builder, xj, yj, ex, ey)
+            for place, value in zip(nows, found, strict=True):
                 now = builder.load(place)
                 more = builder.fcmp_ordered(">", value, now)
                 builder.store(builder.select(more, value, now), place)
-        builder.store(builder.load(far_now), at(4), align=4)
-        builder.store(builder.load(wide_now), at(5), align=4)
-        return context.get_dummy_value()
+        far, wide = (builder.load(place) for place in nows)
+        f = builder.fsub(wide, _cross(builder, xi, yi, ex, ey))
+        length = builder.fadd(builder.fmul(ex, ex), builder.fmul(ey, ey))
+        square = builder.select(
+            builder.fcmp_ordered(">", length, ir.Constant(lanes, [0.0] * 16)),
+            builder.fdiv(builder.fmul(f, f), length),
+            ir.Constant(lanes, [float("inf")] * 16),
+        )
+        for k, value in ((4, far), (5, wide), (6, square)):
+            data = context.make_array(signature.args[k])(context, builder, args[k]).data
+            place = builder.bitcast(builder.gep(data, [args[2]]), lanes.as_pointer())
+            builder.store(value, place, align=4)
+        ends = []
+        for value, name in ((far, "umax"), (square, "umin")):  # as whole numbers: none is negative
+            reduce = cgutils.get_or_insert_function(
+                builder.module,
+                ir.FunctionType(_I32, [whole]),
+                f"llvm.vector.reduce.{name}.v16i32",
+            )
+            end = builder.call(reduce, [builder.bitcast(value, whole)])
+            ends.append(builder.bitcast(end, ir.FloatType()))
+        return context.make_tuple(builder, signature.return_type, ends)
 
-    return types.none(x, y, ex, ey, types.intp, types.intp, far, wide), codegen
+    result = types.UniTuple(types.float32, 2)
+    return result(x, y, types.intp, types.intp, far, wide, squares), codegen
 
 
 @intrinsic

@@ -1,7 +1,8 @@
 """A small plane from pixels to columns, outlines and label mask in one call.
 
 The steps are those of `runs`, `outlines`, `shapes` and `greys`; one call of all costs a fraction of
-ten calls, and a small plane takes no longer than these.
+ten calls, and a small plane takes no longer than these. On a larger one threads share the calls
+between `find_small` and `pack_small`.
 """
 
 from __future__ import annotations
@@ -19,14 +20,18 @@ from fijibridge.measure._kernels.shapes import measure_shapes
 
 #: Whole numbers that `analyze_small` is told, in order.
 (
-    BINARY, APART, FILL, EXCLUDE, CONSTANT, SHARE_LOW, SHARE_HIGH, ROWS, FLIP, PAINT, LIMIT,
-) = range(11)  # fmt: skip
+    BINARY, APART, FILL, EXCLUDE, CONSTANT, SHARE_LOW, SHARE_HIGH, ROWS, FLIP, PAINT, LIMIT, GREYS,
+) = range(12)  # fmt: skip
+TOLD = (
+    "BINARY", "APART", "FILL", "EXCLUDE", "CONSTANT", "SHARE_LOW", "SHARE_HIGH", "ROWS", "FLIP",
+    "PAINT", "LIMIT", "GREYS",
+)  # fmt: skip
 #: Numbers that it is told, in order.
 (
     SMALLEST, LARGEST, ROUND_LOW, ROUND_HIGH, SHARE, WIDTH, HEIGHT, X_ORIGIN, Y_ORIGIN,
 ) = range(9)  # fmt: skip
 #: Planes of more runs are for several threads.
-MOST_RUNS = 8192
+MOST_RUNS = 1 << 15
 
 
 @njit(cache=True, nogil=True)
@@ -87,37 +92,32 @@ def _chosen(plane, tell, weigh, first, size, vx, vy, box, area):
     return chosen[:m]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def analyze_small(plane, mask, levels, tell, weigh, shape_columns, grey_columns):
-    """Find, filter, measure and paint the particles of a small plane.
+@njit(cache=True, nogil=True)
+def find_small(plane, levels, tell, weigh):
+    """Find and filter the particles of a small plane.
 
     plane: (height, width) uint8 or uint16; levels: the smallest and largest value of particles, of
-    its type; tell, weigh: see above; shape_columns, grey_columns: see `shapes` and `greys`.
+    its type; tell, weigh: see above.
 
-    mask: (height, width) uint16 zeros to paint in, or (0, 0).
-
-    Returns (done, columns (ROWS, n), vertices (2, v), numbers (5 n + 1), loop_size (n)): not done
-    where the plane is not binary although it should be, or has too many runs. numbers: one after
-    the other loop_start, middles of boxes, ids (n, 2), roi_start. Few arrays, as each that is given
-    back takes half a microsecond.
+    Returns (done, start, x0, x1, y, first, size, vx, vy, box, area, chosen): as in `outlines.trace`
+    and `shapes.measure_shapes`. Not done where the plane is not binary although it should be, or
+    has too many runs.
     """
     height, width = plane.shape
-    failed = (
-        False, np.empty((0, 0)), np.empty((2, 0), np.int16), np.empty(0, np.int64),
-        np.empty(0, np.int32),
-    )  # fmt: skip
-    if tell[BINARY] and not only_ends(plane.reshape(-1)):
-        return failed
+    done = tell[BINARY] == 0 or only_ends(plane.reshape(-1))
     bits = np.empty((height, (width + 63) // 64), np.uint64)
     row = np.zeros(height + 1, np.int64)
-    mark(plane, levels[0], levels[1], 0, bits, row[1:])
-    for r in range(height):
-        row[r + 1] += row[r]
+    if done:
+        mark(plane, levels[0], levels[1], 0, bits, row[1:])
+        for r in range(height):
+            row[r + 1] += row[r]
+        done = row[height] <= MOST_RUNS
+    if not done:
+        row[:] = 0
     count = row[height]
-    if count > MOST_RUNS:
-        return failed
     edge = np.empty(2 * count + EDGE_SPARE, np.int32)
-    expand(bits, width, 0, height, row, edge)
+    if done:
+        expand(bits, width, 0, height, row, edge)
     apart = tell[APART]
     if tell[FILL]:
         count = fill_holes(row, edge, apart == 1)
@@ -130,54 +130,77 @@ def analyze_small(plane, mask, levels, tell, weigh, shape_columns, grey_columns)
     box = np.empty((n, 4), np.int32)
     area = np.empty(n, np.int64)
     trace(start, x0, x1, y, apart, 0, n, vx, vy, first, size, box, area)
-    used = first[n - 1] + size[n - 1] if n else 0
     chosen = _chosen(plane, tell, weigh, first, size, vx, vy, box, area)
-    m = len(chosen)
-    out = np.empty((max(tell[ROWS], 1), m))
-    kinds = np.zeros(n, np.uint8)
-    if m:
-        w = weigh[WIDTH]
-        h = weigh[HEIGHT]
-        xo = weigh[X_ORIGIN]
-        yo = weigh[Y_ORIGIN]
-        flip = tell[FLIP]
-        greys = False
-        for c in grey_columns:
-            greys = greys or c >= 0
-        if greys and tell[CONSTANT] >= 0:
-            measure_constant(
-                start, x0, x1, y, chosen, 0, m, tell[CONSTANT], weigh[SHARE], grey_columns, out,
-                w, h, xo, yo, flip,
-            )  # fmt: skip
-        elif greys:
-            measure_integers(
-                plane, 0, start, x0, x1, y, chosen, 0, m, tell[SHARE_LOW], tell[SHARE_HIGH],
-                grey_columns, out, w, h, xo, yo, flip,
-            )  # fmt: skip
-        number = np.empty(m)
-        for k in range(m):
-            number[k] = area[chosen[k]]
-        measure_shapes(
-            start, x0, x1, y, box, np.arange(n + 1), kinds, first, size, vx, vy,
-            np.empty((0, 2), np.int64), chosen, 0, m, number, np.empty((0, 2)), shape_columns, out,
-            w, h, w, h, xo, yo, flip,
-        )  # fmt: skip
-    if tell[PAINT]:
-        values = np.empty(m, np.uint16)
-        for k in range(m):
-            values[k] = min(k + 1, tell[LIMIT])
-        paint(start, chosen, values, 0, m, x0, x1, y, mask.reshape(-1), width)
+    return done, start, x0, x1, y, first, size, vx, vy, box, area, chosen
+
+
+@njit(cache=True, nogil=True)
+def pack_small(first, size, vx, vy, box, chosen):
+    """Return what is known of particles `chosen` beside their columns, in few arrays.
+
+    vertices (2, v), numbers (5 n + 1): one after the other loop_start, middles of boxes, ids
+    (n, 2), roi_start; loop_size (n). Each array that is given back takes half a microsecond.
+    """
+    n = len(first)
+    used = first[n - 1] + size[n - 1] if n else 0
     vertices = np.empty((2, used), np.int16)
     vertices[0] = vx[:used]
     vertices[1] = vy[:used]
+    m = len(chosen)
     numbers = np.empty(5 * m + 1, np.int64)
+    sizes = np.empty(m, np.int32)
     for k in range(m):
         p = chosen[k]
         numbers[k] = first[p]
-        size[k] = size[p]
+        sizes[k] = size[p]
         numbers[m + k] = box[p, 1] + box[p, 3] // 2
         numbers[2 * m + 2 * k] = 0
         numbers[2 * m + 2 * k + 1] = k + 1
         numbers[4 * m + k] = k
     numbers[5 * m] = m
-    return True, out, vertices, numbers, size[:m].copy()
+    return vertices, numbers, sizes
+
+
+@njit(cache=True, nogil=True)
+def analyze_small(plane, mask, levels, tell, weigh, shape_columns, grey_columns):
+    """Find, filter, measure and paint the particles of a small plane.
+
+    mask: (height, width) uint16 zeros to paint in, or (0, 0); shape_columns, grey_columns: see
+    `shapes` and `greys`. Returns (done, columns (ROWS, n), vertices, numbers, loop_size).
+    """
+    done, start, x0, x1, y, first, size, vx, vy, box, area, chosen = find_small(
+        plane, levels, tell, weigh
+    )
+    n = len(area)
+    m = len(chosen)
+    out = np.empty((max(tell[ROWS], 1), m))
+    w = weigh[WIDTH]
+    h = weigh[HEIGHT]
+    xo = weigh[X_ORIGIN]
+    yo = weigh[Y_ORIGIN]
+    flip = tell[FLIP]
+    if tell[GREYS] and tell[CONSTANT] >= 0:
+        measure_constant(
+            start, x0, x1, y, chosen, 0, m, tell[CONSTANT], weigh[SHARE], grey_columns, out,
+            w, h, xo, yo, flip,
+        )  # fmt: skip
+    elif tell[GREYS]:
+        measure_integers(
+            plane, 0, start, x0, x1, y, chosen, 0, m, tell[SHARE_LOW], tell[SHARE_HIGH],
+            grey_columns, out, w, h, xo, yo, flip,
+        )  # fmt: skip
+    number = np.empty(m)
+    for k in range(m):
+        number[k] = area[chosen[k]]
+    measure_shapes(
+        start, x0, x1, y, box, np.arange(n + 1), np.zeros(n, np.uint8), first, size, vx, vy,
+        np.empty((0, 2), np.int64), chosen, 0, m, number, np.empty((0, 2)), shape_columns, out,
+        w, h, w, h, xo, yo, flip,
+    )  # fmt: skip
+    if tell[PAINT]:
+        values = np.empty(m, np.uint16)
+        for k in range(m):
+            values[k] = min(k + 1, tell[LIMIT])
+        paint(start, chosen, values, 0, m, x0, x1, y, mask.reshape(-1), plane.shape[1])
+    vertices, numbers, sizes = pack_small(first, size, vx, vy, box, chosen)
+    return done, out, vertices, numbers, sizes

@@ -286,7 +286,7 @@ def test_a_verb_without_inputs(capsys):
     assert "ImageJ" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("verb", ["view", "ilastik", "tracks", "patch", "snapshot"])
+@pytest.mark.parametrize("verb", ["viewer", "track", "snapshots"])
 def test_no_such_verb(verb, capsys):
     assert main([verb, "a.tif"]) == 2
     said = capsys.readouterr().err

@@ -127,10 +127,12 @@ def main() -> None:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             count = data.size
             print(
-                f"{title}: {columns_of(matrix(*chosen_for(dimensions)), 1, dimensions)} features, {TREES} trees"
+                f"{title}: {columns_of(matrix(*chosen_for(dimensions)), 1, dimensions)} features, "
+                f"{TREES} trees"
             )
             print(
-                f"  fijibridge  {cpu:8.2f} s CPU {wall:8.2f} s wall {cpu / count * 1e9:7.0f} ns a pixel, peak {peak:.0f} MB"
+                f"  fijibridge  {cpu:8.2f} s CPU {wall:8.2f} s wall "
+                f"{cpu / count * 1e9:7.0f} ns a pixel, peak {peak:.0f} MB"
             )
             # vigra needs the whole in memory: its figures are of a part, scaled by pixels
             tile = data[:1024, :1024] if dimensions == 2 else data[:64, :128, :128]

@@ -38,7 +38,7 @@ _ALL_STAGES = "Probabilities All Stages"
 #: What ilastik's documentation calls it.
 _MISSPELT = {"propabilities all stages": _ALL_STAGES}
 _FEATURE_BYTES = 1 << 25  # of all features of a tile
-_REMEMBERED = 1 << 26  # bytes of tiles
+_REMEMBERED = 1 << 25  # bytes of tiles
 
 
 def source_names(project: Project) -> tuple[str, ...]:

@@ -49,6 +49,9 @@ class Stacked:
             ),
         )
 
+    #: A part of a tile costs as much as all of it.
+    costly = True
+
     @property
     def spec(self) -> ImageSpec:
         return self._spec

@@ -114,6 +114,9 @@ class Tiled:
         self._spec, self._tile = spec, tile
         self._cache = TileCache(memory)
 
+    #: A part of a tile costs as much as all of it.
+    costly = True
+
     @property
     def spec(self) -> ImageSpec:
         return self._spec

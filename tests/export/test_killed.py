@@ -155,3 +155,21 @@ def test_what_was_changed_since_is_not_trusted(inputs, tmp_path, capsys):
     said = capsys.readouterr()
     assert "v1.h5: complete, skipped" in said.out
     assert "cannot be skipped: they have changed since they were made" in said.err
+
+
+def test_left_overs_of_dead_runs_go_and_those_of_live_ones_stay(inputs, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from fijibridge.formats import hidden_name\n"
+        "folder = Path(sys.argv[1])\n"
+        "(folder / hidden_name('x.h5')).write_bytes(b'half')\n"
+        "(folder / hidden_name('y.zarr', 'old')).mkdir()\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    live = tmp_path / fb.formats.hidden_name("z.h5")
+    live.write_bytes(b"being written")
+    other = tmp_path / ".0123456789ab.part.mine"
+    other.write_bytes(b"somebody's")
+    assert main([*words(inputs[:1], tmp_path, "numpy"), "--quiet"]) == 0
+    # what was moved aside for a target that never came is moved back
+    assert sorted(hidden(tmp_path)) == sorted([live.name, other.name])
+    assert (tmp_path / "y.zarr").is_dir()

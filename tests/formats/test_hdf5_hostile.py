@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import resource
 import signal
+import subprocess
+import sys
+import textwrap
 import time
 
 import numpy as np
@@ -154,6 +157,45 @@ def test_a_full_disk_leaves_nothing(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, old)
     assert list(tmp_path.iterdir()) == []
+
+
+def endless_heap(path):
+    """Free space without a size: libhdf5 looks at it for ever."""
+    data = bytearray(path.read_bytes())
+    heap = data.find(b"GCOL")
+    while heap >= 0:
+        place = heap + 16
+        while data[place] or data[place + 1]:
+            place += 16 + (int.from_bytes(data[place + 8 : place + 16], "little") + 7) // 8 * 8
+        data[place + 8 : place + 16] = bytes(8)
+        heap = data.find(b"GCOL", heap + 4)
+    path.write_bytes(data)
+
+
+def test_endless_heaps_are_not_followed(tmp_path):
+    image, table = tmp_path / "a.h5", tmp_path / "t.h5"
+    data = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
+    with h5py.File(image, "w") as file:
+        file["raw"] = data
+        file["raw"].attrs["axistags"] = axistags_json(Axes.of("zyx", data.shape))
+    with h5py.File(table, "w") as file:
+        texts = np.array([("a", 1), ("b", 2)], [("Name", h5py.string_dtype()), ("Area", "f8")])
+        file["table"] = texts
+    endless_heap(image)
+    endless_heap(table)
+    code = f"""
+        from fijibridge import formats
+        from fijibridge.errors import FormatError
+        assert formats.read_image({str(image)!r}).shape == (3, 4, 5)
+        try:
+            formats.read_table({str(table)!r})
+        except FormatError as error:
+            assert "damaged" in str(error) or "cannot be read" in str(error), error
+        else:
+            raise AssertionError
+    """
+    # nothing inside the process could stop it
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120)
 
 
 def seeds(folder):

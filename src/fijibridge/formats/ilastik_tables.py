@@ -14,7 +14,8 @@ import numpy as np
 
 from fijibridge.errors import FijiBridgeError, FormatError, SettingsError, UnsupportedError
 from fijibridge.formats._format import Format
-from fijibridge.formats._hdf5.read import entries, guard_for, open_file
+from fijibridge.formats._hdf5.heap import guarded, has_long_texts
+from fijibridge.formats._hdf5.read import entries, guard_for, open_file, read_attribute
 from fijibridge.formats._hdf5.write import _existing, _StageFile
 from fijibridge.formats._lazy import first_line
 from fijibridge.formats._target import check_target, staged
@@ -82,7 +83,7 @@ def read_table(where: Location) -> ResultsTable:
         what = f"{where.path}/{inner}"
         guard_for(dataset, what)(len(dataset) * dataset.dtype.itemsize)
         try:
-            rows = dataset[()]
+            rows = _rows(dataset)
             record, added = _read_record(dataset)
         except Exception as error:
             raise FormatError(f"{what!r} cannot be read: {first_line(error)}.") from error
@@ -95,6 +96,13 @@ def read_table(where: Location) -> ResultsTable:
     kept = {h: v for h, v in columns.items() if h not in added}
     table = ResultsTable(kept, ids, units=units, style=TableStyle(exact=True))
     return apply_record(table, record)
+
+
+def _rows(dataset: Any) -> Any:
+    if not has_long_texts(dataset.dtype):
+        return dataset[()]
+    with guarded(dataset) as again:
+        return again[()]
 
 
 def _add_field(columns: dict[str, np.ndarray], heading: str, values: np.ndarray, what: str) -> None:
@@ -114,11 +122,11 @@ def _add_field(columns: dict[str, np.ndarray], heading: str, values: np.ndarray,
 
 
 def _read_record(dataset: Any) -> tuple[Any, list[str]]:
-    text = dataset.attrs.get(_ATTRIBUTE)
+    text = read_attribute(dataset, _ATTRIBUTE)
     if not isinstance(text, str):
         return None, []
     for i in range(1, 1000):
-        more = dataset.attrs.get(f"{_ATTRIBUTE}_{i}")
+        more = read_attribute(dataset, f"{_ATTRIBUTE}_{i}")
         if not isinstance(more, str):
             break
         text += more

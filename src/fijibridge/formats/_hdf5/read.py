@@ -24,6 +24,7 @@ from fijibridge.formats._hdf5.axistags import (
     text_of,
 )
 from fijibridge.formats._hdf5.chunked import chunked
+from fijibridge.formats._hdf5.heap import guarded, has_long_texts
 from fijibridge.formats._lazy import GIB, LazySource, check_no_level, first_line, pixel_dtype
 from fijibridge.model import Axes, Extra, ImageSpec
 
@@ -107,7 +108,10 @@ def read_attribute(obj: Any, name: str) -> Any:
         # an attribute is words or a few numbers: never allocate what a broken header claims
         if int(np.prod(space.shape, dtype=object)) > 100_000:
             return None
-        return obj.attrs[name]
+        if not has_long_texts(space.dtype):
+            return obj.attrs[name]
+        with guarded(obj) as again:
+            return again.attrs[name]
     except Exception:  # noqa: BLE001  # h5py raises what it pleases on broken bytes
         return None
 

@@ -342,7 +342,8 @@ def _frozen(array: np.ndarray) -> np.ndarray:
 
 def _spread(values: np.ndarray, taken: np.ndarray, there: np.ndarray) -> np.ndarray:
     if there.all():
-        return values[taken]
+        whole: np.ndarray = values[taken]
+        return whole
     if values.dtype == object:
         out = np.full(len(there), "", object)
     else:

@@ -43,6 +43,7 @@ _THREADS = 4  # calls at once
 _LARGEST = 64 << 20  # bytes of a request
 _HOST = ("image", "selection", "rois", "results", "threshold", "title", "directory")
 _ONCE = ("image", "selection", "threshold", "title", "directory", "rois", "results")
+_ERROR = {"error": "message", "hint": "hint"}
 _warned = threading.local()
 
 
@@ -88,6 +89,7 @@ def answer(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """
     from fijibridge.ops._operation import error_json
 
+    verb = str(inputs.get("verb") or "")
     host = FileHost({key: inputs[key] for key in _HOST if key in inputs})
     try:
         report, notes = _run(inputs, host)
@@ -96,23 +98,25 @@ def answer(inputs: Mapping[str, Any]) -> dict[str, Any]:
         return {"ok": False, "need": needed.what}
     except FijiBridgeError as error:
         host.remove()
-        return _failed(error_json(error))
+        return _failed(error_json(error), verb)
     except MemoryError:
         host.remove()
-        return _failed({"message": "There is not enough memory for this.", "hint": ""})
+        return _failed({"message": "There is not enough memory for this.", "hint": ""}, verb)
     except Exception as error:  # noqa: BLE001  # the other side speaks JSON only
         import traceback
 
         host.remove()
         found = error_json(error)
         found["message"] = f"This is a bug in fijibridge, please report it: {found['message']}"
-        return _failed(found | {"hint": traceback.format_exc(limit=-3)})
+        return _failed(found | {"hint": traceback.format_exc(limit=-3)}, verb)
+    from fijibridge.bridge._words import in_macro_words
+
     body = report.to_json()
     body["notes"] = [*body.get("notes", ()), *notes]
     lines = [*report.lines, *(f"wrote {path}" for path in report.outputs), *body["notes"]]
     out = {
         "ok": body["ok"],
-        "message": "\n".join(lines),
+        "message": in_macro_words("\n".join(lines), verb),
         "error": "",
         "hint": "",
         "report": body,
@@ -120,17 +124,18 @@ def answer(inputs: Mapping[str, Any]) -> dict[str, Any]:
         "folder": "" if host.folder is None else str(host.folder),
     }
     if not body["ok"]:
-        out |= {"error": body["error"]["message"], "hint": body["error"]["hint"]}
+        out |= {key: in_macro_words(body["error"][text], verb) for key, text in _ERROR.items()}
     return out
 
 
-def _failed(error: Mapping[str, str]) -> dict[str, Any]:
-    said = f"{error['message']} {error['hint']}".strip()
+def _failed(error: Mapping[str, str], verb: str) -> dict[str, Any]:
+    from fijibridge.bridge._words import in_macro_words
+
+    found = {key: in_macro_words(error[text], verb) for key, text in _ERROR.items()}
     return {
         "ok": False,
-        "message": said,
-        "error": error["message"],
-        "hint": error["hint"],
+        "message": f"{found['error']} {found['hint']}".strip(),
+        **found,
         "type": error.get("type", ""),
         "shown": [],
         "folder": "",

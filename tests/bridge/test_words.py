@@ -31,9 +31,8 @@ from fijibridge.bridge._words import in_macro_words
          "Name the place: store=STORE region=z=…,y=…,x=…"),
         ("convert_dtype (--convert-dtype): ", "convert_dtype: "),
         ("Add --show with one of: Masks.", "Add show with one of: Masks."),
-        ("Type: fijibridge measure a.tif --image I, or fijibridge convert a.tif b.h5",
-         'Type: run("FijiBridge Measure...", "objects=a.tif image=I");, '
-         + 'or run("FijiBridge Convert...", "input=a.tif output=b.h5");'),
+        ("Type: fijibridge measure a.tif --image I, or fijibridge run x.json",
+         'Type: run("FijiBridge Measure...", "objects=a.tif image=I");, or fijibridge run x.json'),
         ("Type: fijibridge doctor", 'Type: run("FijiBridge Doctor");'),
         ("Type: fijibridge patch checkin FILE --store S",
          'Type: run("FijiBridge Patch Checkin...", "file=FILE store=S");'),

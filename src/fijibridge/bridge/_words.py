@@ -39,7 +39,6 @@ _SENTENCE = frozenset(
     ("a", "all", "and", "another", "as", "gives", "in", "is", "it", "makes", "names", "of", "or")
     + ("out", "says", "takes", "the", "to", "too", "with")
 )
-)
 
 
 @functools.cache

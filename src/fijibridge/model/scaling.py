@@ -272,15 +272,18 @@ def _reduce_compiled(block: np.ndarray, taps: dict[int, _Taps], out: np.ndarray)
     if halved and pattern in {(True, True, True), (False, True, True)}:
         loop = kernels.halve_volume if pattern[0] else kernels.halve_planes
     arguments: list[Any] = []
+    even = 0, 0
     for i in range(first, block.ndim):
         same = _Taps(np.arange(block.shape[i])[:, None], np.ones((block.shape[i], 1)))
         found = taps.get(i, same)
         arguments += [found.index, found.weight]
+        even = _consecutive_run(found)
     for lead in np.ndindex(block.shape[:first]):
+        part = np.ascontiguousarray(block[lead])  # loops of known steps are much faster
         if loop is not None:
-            loop(block[lead], out[lead])
-        else:
-            kernels.weigh(block[lead], *arguments, out.dtype.kind in "iu", out[lead])
+            loop(part, out[lead])
+            continue
+        kernels.weigh(part, *arguments, even, out.dtype.kind in "iu", out[lead])
 
 
 def _is_half(taps: _Taps) -> bool:
@@ -323,6 +326,15 @@ def _even_run(taps: _Taps) -> tuple[int, int]:
     low = int(wrong[wrong < middle].max(initial=-1)) + 1
     high = int(wrong[wrong > middle].min(initial=n))
     return low, high
+
+
+def _consecutive_run(taps: _Taps) -> tuple[int, int]:
+    """Return the run of `_even_run` where its taps are neighbours, else an empty one."""
+    low, high = _even_run(taps)
+    n, k = taps.index.shape
+    if low < high and np.array_equal(taps.index[low], taps.index[low, 0] + np.arange(k)):
+        return low, high
+    return n, n
 
 
 def _cast(work: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:

@@ -28,6 +28,7 @@ __all__ = ["Grid", "block_shape", "blocks", "grid_for", "work_shape"]
 
 _LARGEST = 1 << 24  # bytes of a block; larger ones are no faster
 _FLOATS = 24  # bytes of a sample while it is computed in float64
+_ENOUGH = 1 << 20  # bytes of a block; smaller ones cost more than they hold
 _SHARES = 8  # blocks do not depend on the number of threads, so that files do not
 
 
@@ -182,6 +183,8 @@ def grid_for(
     if not costly and theirs is None and prod(rows) > samples:
         return Grid(block=_thin(shape, keys, samples), first=(0,) * len(shape), jobs=jobs)
     goal = tuple(theirs) if costly and theirs is not None else chunks
+    if not costly and _alone(unit, chunks, shape, max(read, written)):
+        samples = 1  # pixels are read to where they are packed
     if getattr(sink, "depth_first", False):  # as many along each axis: few chunks are cut
         block = _cubic(shape, unit, samples)
     else:
@@ -203,6 +206,12 @@ def work_shape(
     dtype = source.spec.dtype
     grid = grid_for(source, (), sink, shape, keys, dtype=dtype, jobs=jobs, memory=memory)
     return grid.block
+
+
+def _alone(unit: Sequence[int], chunks: Sequence[int], shape: Sequence[int], size: int) -> bool:
+    """Whether a chunk of the sink is work enough and holds whole chunks of the source."""
+    whole = all(u % c == 0 or u >= n for u, c, n in zip(unit, chunks, shape, strict=True))
+    return prod(chunks) > 1 and whole and prod(unit) * size >= _ENOUGH
 
 
 def _cubic(shape: Sequence[int], unit: Sequence[int], samples: int) -> tuple[int, ...]:

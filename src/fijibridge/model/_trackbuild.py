@@ -13,7 +13,7 @@ from fijibridge.model.tracks import Tracks, _whole
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["from_links", "from_track_ids"]
+__all__ = ["from_links", "from_track_ids", "lineages"]
 
 _MAX_FRAME = 2**31 - 1
 
@@ -187,7 +187,7 @@ def from_track_ids(
     link = _track_links(rows.ids, of, came, faults)
     faults.check("The tracks")
     if lineage is None:
-        line = _lineages(link, of > 0)
+        line = lineages(link, of > 0)
     else:
         line = np.where(of > 0, np.maximum(rows.spread(lineage, 0, "lineage"), 0), 0)
     return Tracks(
@@ -202,7 +202,7 @@ def from_track_ids(
     )
 
 
-def _lineages(link: np.ndarray, tracked: np.ndarray) -> np.ndarray:
+def lineages(link: np.ndarray, tracked: np.ndarray) -> np.ndarray:
     """Return (n,) lineages, numbered from 2 in order of their first objects."""
     found = np.zeros(len(link), np.int64)
     starts = np.flatnonzero(tracked & (link < 0))

@@ -172,9 +172,7 @@ class Patchwork:
             if not self._spare:
                 self._held += self._nbytes
                 self._spare.append(np.empty(prod(self.chunk), self.dtype))
-            memory = self._spare.pop()
-            memory[...] = 0  # parts may leave gaps
-            return _Open(memory, 0)
+            return _Open(self._spare.pop(), 0)
         if not self._free:
             self._free.append(self._slots)
             self._slots += 1
@@ -194,6 +192,7 @@ class Patchwork:
                 for a, b, o in zip(part.start, part.stop, whole.start, strict=True)
             )
             _shaped(found.memory, whole)[inner] = data
+            found.parts.append((part, 0))
         else:
             place = found.slot * self._nbytes + found.used
             found.parts.append((part, place))
@@ -201,7 +200,7 @@ class Patchwork:
         found.used += size
 
     def _put_open(self, whole: Region, found: _Open) -> None:
-        if found.memory is not None:
+        if found.memory is not None and found.done == prod(whole.shape):
             self._put(whole, _shaped(found.memory, whole))
         else:
             self._put(whole, self._assembled(whole, found))
@@ -212,12 +211,15 @@ class Patchwork:
         out = self._memory.get("chunk", whole.shape, self.dtype)
         out[...] = 0  # parts may lie over each other and leave gaps
         for part, place in found.parts:
-            data = self._read_at(place, prod(part.shape) * self.dtype.itemsize)
             inner = tuple(
                 slice(a - o, b - o)
                 for a, b, o in zip(part.start, part.stop, whole.start, strict=True)
             )
-            out[inner] = data.view(self.dtype).reshape(part.shape)
+            if found.memory is not None:
+                out[inner] = _shaped(found.memory, whole)[inner]
+            else:
+                data = self._read_at(place, prod(part.shape) * self.dtype.itemsize)
+                out[inner] = data.view(self.dtype).reshape(part.shape)
         return out
 
     def _write_at(self, place: int, data: np.ndarray) -> None:

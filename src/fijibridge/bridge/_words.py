@@ -35,9 +35,8 @@ _TWICE_BACK = re.compile(rf"(--([a-z][\w-]*)(?: (?:{_VALUE}))?) \((\w+)=[^()]*\)
 #: A command line; that of another program stays as it is.
 _COMMAND = re.compile(r"(?<![\w/\\.-])(fijibridge|run_ilastik\.sh) ((?:(?!, or | {2}|\n).)+)")
 #: Words that go on after a flag and are no value of it.
-_SENTENCE = frozenset(
-    ("a", "all", "and", "another", "as", "gives", "in", "is", "it", "makes", "names", "of", "or")
-    + ("out", "says", "takes", "the", "to", "too", "with")
+_SENTENCE = re.compile(
+    "a|all|and|another|as|gives|in|is|it|makes|names|of|or|out|says|takes|the|to|too|with"
 )
 
 
@@ -103,7 +102,7 @@ def _key(match: re.Match[str], verb: str) -> str:
     item = _item(name, verb)
     if item is None:
         return match[0]
-    if item.kind is FLAG or not value or (between == " " and value in _SENTENCE):
+    if item.kind is FLAG or not value or (between == " " and _SENTENCE.fullmatch(value)):
         return name + (_FLAG.sub(lambda m: _key(m, verb), between + value) if value else "")
     if value.startswith("--"):
         return f"{name} {_FLAG.sub(lambda m: _key(m, verb), value)}"

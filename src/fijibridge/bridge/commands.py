@@ -13,6 +13,7 @@ import logging
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from fijibridge.bridge import _door, dialog
@@ -126,13 +127,21 @@ def _values(found: Operation, options: str | None) -> dict[str, Any] | None:
     asks = found.menu.endswith("...")
     if not asks or is_headless():
         return {}
-    values = dialog.ask(found)
+    values = dialog.ask(found, partial(_planned, found))
     if values is not None:
         try:
             dialog.record(found, values)
         except FijiBridgeError as error:  # a wrong value: the run itself will say so
             _log.debug("not recorded: %s", error)
     return values
+
+
+def _planned(found: Operation, values: Mapping[str, Any]) -> str:
+    """Return what a run with these settings would do, or what is wrong with them."""
+    outcome = run_guarded(found.name, {**values, "dry_run": True})
+    notes = (in_macro_words(note, found.name) for note in outcome.report.get("notes", ()))
+    said = outcome.message.replace("writes nothing", "writes nothing, its results are shown")
+    return "\n".join([said, *notes])
 
 
 def run_command(verb: str, values: Mapping[str, Any] | str) -> Outcome:

@@ -88,7 +88,7 @@ def test_every_level_equals_a_rebuild(tmp_path_factory, case):
     assert np.array_equal(old.reshape(a[box].shape), a[box])
     new = _edited(rng, old, case["edit"])
     np.save(tmp / "p.npy", new)
-    done = fb.checkin(tmp / "p.npy", axes=case["keys"])
+    done = fb.checkin(tmp / "p.npy")
     b = a.copy()
     b[box] = new.reshape(a[box].shape)
     wanted = pyramid(b, case["keys"], case["halve"], how, case["levels"])

@@ -176,7 +176,7 @@ def plan_checkin(
     options = options or CheckinOptions()
     path = os.fspath(file)
     check_is_file(path)
-    source = open_image(path, **({} if options.axes is None else {"axes": options.axes}))
+    source = _opened(path, options.axes)
     try:
         if as_labels is not None:
             return _plan_labels(path, source, store, region, as_labels, options)
@@ -184,6 +184,24 @@ def plan_checkin(
     except BaseException:
         source.close()
         raise
+
+
+def _opened(path: str, axes: str | None) -> ImageSource:
+    """Open a patch; what a NumPy file does not say about its axes, the file beside it does."""
+    if axes is not None:
+        return open_image(path, axes=axes)
+    source = open_image(path)
+    try:
+        if Location.parse(path).suffix != ".npy":
+            return source
+        found = find_provenance(Location.parse(path).path, source.spec.extra)
+    except FormatError:
+        return source  # told later, when its place is looked for
+    keys = source.spec.axes.keys if found is None else found.origin.axes
+    if len(keys) != len(source.spec.axes) or keys == source.spec.axes.keys:
+        return source
+    source.close()
+    return open_image(path, axes=keys)
 
 
 def _plan(

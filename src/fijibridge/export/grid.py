@@ -183,7 +183,7 @@ def grid_for(
     if not costly and theirs is None and prod(rows) > samples:
         return Grid(block=_thin(shape, keys, samples), first=(0,) * len(shape), jobs=jobs)
     goal = tuple(theirs) if costly and theirs is not None else chunks
-    if not costly and _alone(unit, chunks, shape, max(read, written)):
+    if not costly and theirs is not None and _alone(unit, chunks, shape, max(read, written)):
         samples = 1  # pixels are read to where they are packed
     if getattr(sink, "depth_first", False):  # as many along each axis: few chunks are cut
         block = _cubic(shape, unit, samples)

@@ -107,6 +107,8 @@ MODULES: tuple[str, ...] = (
     "tracks_events",
     "tracks_mamut",
     "tracks_trackmate",
+    "tracks_geff",
+    "tracks_napari",
 )
 
 _READ = {"image": "open_image", "table": "read_table", "rois": "read_rois", "tracks": "read_tracks"}

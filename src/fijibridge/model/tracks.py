@@ -9,7 +9,7 @@ import numpy as np
 
 from fijibridge.errors import SettingsError
 from fijibridge.model._links import Faults, Keys
-from fijibridge.model.table import ResultsTable
+from fijibridge.model.table import ResultsTable, TableStyle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -238,7 +238,13 @@ class Tracks:
             "count": self.count,
         }
         columns |= {k: v for k, v in self.features.columns.items() if k not in columns}
-        return ResultsTable(columns, self.ids, units=self.features.units, name=self.name)
+        return ResultsTable(
+            columns,
+            self.ids,
+            units=self.features.units,
+            style=TableStyle(exact=True),
+            name=self.name,
+        )
 
     def to_pandas(self) -> pd.DataFrame:
         """Return `to_table` as a DataFrame with the index (t, label)."""

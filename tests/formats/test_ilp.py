@@ -79,7 +79,7 @@ def test_other_workflows_say_what_they_need(tmp_path, workflow):
     with pytest.raises(UnsupportedError) as caught:
         read_project(path)
     assert workflow in str(caught.value)
-    assert "Pixel Classification and Autocontext" in str(caught.value)
+    assert "Pixel Classification, Autocontext" in str(caught.value)
     assert "run_ilastik" in str(caught.value)
 
 

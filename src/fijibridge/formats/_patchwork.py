@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Patchwork", "cells_of"]
 
 
-_HELD = 32 << 20  # bytes of chunks that wait in memory
+_HELD = 16 << 20  # bytes of chunks that wait in memory
 
 
 @dataclass(slots=True)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -21,13 +24,14 @@ AWKWARD = "a [b] 'c' \"d\" \u00fc\u00df & $x\n;y.tif"
 
 
 class Client:
-    def __init__(self, *words):
+    def __init__(self, *words, **environment):
         self.process = subprocess.Popen(
             [*COMMAND, *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
+            env={**os.environ, **environment},
         )
 
     def send(self, task, **inputs):
@@ -141,6 +145,36 @@ def test_once_answers_in_lines(image):
         [*COMMAND, "--once", words[0], ".", "."], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[0] == "fijibridge need image"
+
+
+def test_a_request_of_its_own(image):
+    inputs = {"verb": "particles", "keys": "", "image": str(image), "title": "\u00fc"}
+    done = subprocess.run(
+        [*COMMAND, "--request", json.dumps(inputs).encode().hex()],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert found["ok"]
+    tables = [item["path"] for item in found["shown"] if item["kind"] == "table"]
+    assert len(fb.read_table(tables[0])) == 2  # it outlives the process: the host deletes it
+    shutil.rmtree(found["folder"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_what_a_killed_worker_leaves_the_next_one_removes(image, tmp_path):
+    def left():
+        return [p for p in tmp_path.iterdir() if p.name.endswith(".worker")]
+
+    for end in (signal.SIGKILL, signal.SIGTERM):
+        worker = Client(TMPDIR=str(tmp_path))
+        assert worker.ask(verb="particles", keys="", image=str(image))["ok"]
+        (mine,) = left()
+        assert list(mine.iterdir())
+        worker.process.send_signal(end)
+        worker.process.wait(30)
+        worker.process.stdin.close()
+        worker.process.stdout.close()
+        assert left() == ([mine] if end == signal.SIGKILL else [])
 
 
 def test_warnings_become_notes_of_their_call(image):

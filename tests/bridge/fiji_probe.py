@@ -12,7 +12,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-import verb_lines
+
+if __name__ == "__main__":  # beside pytest the folder tests is on the path already
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from bridge import verb_lines
 
 
 def main(mode: str, fiji_dir: str, source: str, target: str) -> None:

@@ -232,3 +232,31 @@ def test_the_table_folds_long_names():
     table = summary_table(rows, width=80)
     assert table.count("x") == 200
     assert max(map(len, table.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("broken", ["not there", "while it is read"])
+def test_an_only_input_that_fails_leaves_the_page_too(tmp_path, monkeypatch, broken):
+    from fijibridge.export import batch
+
+    monkeypatch.chdir(tmp_path)
+    np.save("a.npy", np.zeros((4, 5), np.uint8))
+    if broken == "while it is read":
+
+        def fails(*_):
+            raise FormatError("The disk has a scratch.")
+
+        monkeypatch.setattr(batch, "execute_together", fails)
+    name = "gone.npy" if broken == "not there" else "a.npy"
+    with pytest.raises(FormatError) as caught:
+        fb.export(name, report="page.html", output_filename_format="o.h5")
+    assert caught.value.message.split("'")[0] in (tmp_path / "page.html").read_text()
+
+
+def test_an_axis_for_stacks_without_a_stack_is_told(tmp_path):
+    for name in ("a1", "a2"):
+        np.save(tmp_path / f"{name}.npy", np.zeros((4, 5), np.uint8))
+    asked = {"stack_along": "t", "output_filename_format": f"{tmp_path}/{{nickname}}.h5"}
+    one = fb.export(tmp_path / "a1.npy", **asked)
+    assert any("stack_along 't' has no effect" in note for note in one.notes)
+    stack = fb.export(f"{tmp_path}/a*.npy", **asked)
+    assert not any("stack_along" in note for note in stack.notes)

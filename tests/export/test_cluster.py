@@ -62,9 +62,21 @@ def _client(started):
 
 @pytest.fixture
 def cluster(started, _client):
-    """Return the cluster with both of its workers: an earlier test may have killed one."""
-    _client.wait_for_workers(2, timeout=120)
+    """Return the cluster with both of its workers: an earlier test may have killed one.
+
+    A nanny whose worker is killed before it has heard from it starts no other one: the worker
+    would be missed by all tests to come, each of which would wait for it.
+    """
+    ends = time.monotonic() + 100
+    while time.monotonic() < ends and not all(map(_running, started.workers.values())):
+        time.sleep(0.02)
+    _client.wait_for_workers(2, timeout=20)
     return started
+
+
+def _running(nanny):
+    ready = distributed.Status.running
+    return nanny.status == ready and nanny.process is not None and nanny.process.status == ready
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +104,7 @@ def item(path, target, name, **more):
 
 
 def one_worker(cluster):
-    return next(worker.pid for worker in cluster.workers.values() if worker.pid)
+    return next(worker.pid for worker in cluster.workers.values() if _running(worker))
 
 
 @pytest.mark.parametrize("name", FORMATS)

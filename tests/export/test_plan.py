@@ -133,7 +133,7 @@ def test_a_dry_run_tells_everything(tmp_path, capsys):
     words = ["export", f"{tmp_path}/a.h5/raw", "--output_format", "multi-scale OME-Zarr"]
     assert main([*words, "--export_dtype", "uint8", "--dry-run"]) == 0
     out, err = capsys.readouterr()
-    for word in ("shape", "dtype", "axes", "range", "count", "bytes", "memory", "levels"):
+    for word in ("shape", "dtype", "axes", "range", "files", "bytes", "memory", "scale 0"):
         assert f"  {word}" in out
     assert "a-raw_Input.zarr" in out
     assert "become 0 and 1" in out + err
@@ -193,3 +193,20 @@ def test_the_suffix_means_a_format(name, format_):
         assert len(found.files) == SHAPE[0]
     else:
         assert found.files[0].removesuffix("/exported_data").endswith(name)
+
+
+def test_a_dry_run_speaks_to_people(tmp_path, capsys):
+    from fijibridge.cli import main
+
+    data = np.zeros((30, 100, 120), np.uint16)
+    axes = Axes.of("zyx", data.shape, scale={"z": 2, "y": 0.5, "x": 0.5}, unit="um")
+    fb.write_image(fb.Image.from_array(data, axes), tmp_path / "a.h5")
+    words = ["export", f"{tmp_path}/a.h5", "--dry-run", "--output_format", "tif sequence"]
+    assert main([*words, "--output_filename_format", f"{tmp_path}/{{slice_index}}"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for part in ("shape 100 x 120", "files 30 along z", "bytes 720 kB", "range not known"):
+        assert part in said
+    assert "part all of it" in said
+    assert "…" in said
+    assert "25.tif" not in said
+    assert said.count(".tif") == 19

@@ -208,3 +208,18 @@ def test_run_repeats_an_export(volume, tmp_path):
     (tmp_path / "r/x.npy").unlink()
     assert main(["run", str(tmp_path / "r/x_settings.json")]) == 0
     assert (tmp_path / "r/x.npy").read_bytes() == first
+
+
+def test_a_pixel_type_that_does_not_fit_says_what_to_type(tmp_path, capsys):
+    fb.write_image(fb.Image.from_array(np.zeros((4, 5), np.uint16), "yx"), tmp_path / "a.tif")
+    words = ["export", f"{tmp_path}/a.tif", "--output_filename_format", f"{tmp_path}/o.jpg"]
+    assert main(words) == 4
+    said = capsys.readouterr().err
+    hint = (
+        "--export_dtype uint8",
+        '--pipeline_result_drange "(0,65535)"',
+        '--export_drange "(0,255)"',
+    )
+    assert all(part in said for part in hint)
+    typed = ["--export_dtype", "uint8", "--pipeline_result_drange", "(0,65535)"]
+    assert main([*words, *typed, "--export_drange", "(0,255)"]) == 0

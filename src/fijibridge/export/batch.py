@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Item", "check_collisions", "plan_batch", "plan_one", "run_item", "run_items"]
 
+_ALONG = "z"  # the axis where none is named
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
@@ -70,9 +72,24 @@ def plan_one(value: Any, settings: ExportSettings, index: int = 0) -> ExportPlan
     source = open_place(value, settings)
     more = (value.result_of(settings),) if isinstance(value, Computed) else ()
     try:
-        return as_urls(make_plan(source.spec, name, as_local(settings), *more))
+        plan = as_urls(make_plan(source.spec, name, as_local(settings), *more))
     finally:
         source.close()
+    return replace(plan, warnings=(*plan.warnings, *_stacks_nothing(value, settings)))
+
+
+def _stacks_nothing(value: Any, settings: ExportSettings) -> tuple[str, ...]:
+    """Warn of an axis for stacks where there is none: ilastik takes it for every input."""
+    along = settings.stack_along
+    if along == _ALONG or isinstance(value, Computed):
+        return ()
+    if isinstance(value, (str, os.PathLike)) and len(_stacked(os.fspath(value))) > 1:
+        return ()
+    return (f"stack_along {along!r} has no effect: the input is no pattern of several files.",)
+
+
+def _stacked(text: str) -> list[str]:
+    return [text] if is_url(text) else matches(text.removeprefix("file://"))
 
 
 def plan_batch(

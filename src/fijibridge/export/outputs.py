@@ -18,13 +18,16 @@ from fijibridge.errors import SettingsError, UnsupportedError, nearest
 from fijibridge.export.steps import Convert, KeepLabels, Rename, Transpose
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fijibridge.export.steps import Step
-    from fijibridge.formats import Format
+    from fijibridge.formats import Format, WriteOptions
     from fijibridge.model import Axes, ImageSpec
 
 __all__ = [
     "OUTPUTS",
     "Output",
+    "check_fits",
     "fit_steps",
     "known_suffixes",
     "output_for_role",
@@ -250,6 +253,37 @@ def shelf_format(output: Output) -> Format:
     from fijibridge.formats import all_formats
 
     return next(fmt for fmt in all_formats() if fmt.name == output.shelf)
+
+
+def check_fits(output: Output, spec: ImageSpec, options: WriteOptions) -> None:
+    """Raise UnsupportedError when the format cannot hold an image; it says what to type."""
+    shelf = shelf_format(output)
+    if shelf.check_image is None:
+        return
+    try:
+        shelf.check_image(spec, options)
+    except UnsupportedError as error:
+        held = [name for name in ("uint8", "uint16", "float32") if name in shelf.dtypes]
+        if spec.dtype.name in shelf.dtypes or not held or spec.role == "labels":
+            raise
+        raise UnsupportedError(error.message, _convert_hint(spec, held)) from error
+
+
+def _convert_hint(spec: ImageSpec, held: Sequence[str]) -> str:
+    wanted = held[-1] if spec.dtype.kind == "f" and held[-1] == "float32" else held[0]
+    if wanted == "float32":
+        return "Say --export_dtype float32, or choose another format (.tif, .h5, .ome.zarr)."
+    given: tuple[float, float] = (0.0, 1.0)
+    if spec.extra.drange is not None:
+        given = spec.extra.drange
+    elif spec.dtype.kind in "iu":
+        limits = np.iinfo(spec.dtype)
+        given = (int(limits.min), int(limits.max))
+    return (
+        f'Say --export_dtype {wanted} --pipeline_result_drange "({given[0]},{given[1]})" '
+        f'--export_drange "(0,{np.iinfo(wanted).max})" with the range of your values, or choose '
+        "another format (.tif, .h5, .ome.zarr)."
+    )
 
 
 def fit_steps(output: Output, spec: ImageSpec, *, exact: bool) -> list[Step]:

@@ -243,9 +243,7 @@ def make_plan(
         version="ilastik" if settings.exact and output.shelf == "n5" else settings.ome_zarr_version,
         layout="ilastik" if settings.exact and output.kind == "zarr" else "",
     )
-    shelf = _outputs.shelf_format(output)
-    if shelf.check_image is not None:
-        shelf.check_image(found, options)
+    _outputs.check_fits(output, found, options)
     found = replace(found, dtype=_outputs.stored_dtype(output, found))
     return ExportPlan(
         settings=settings,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FijiBridgeError
+from fijibridge.export.summary import bytes_text
 from fijibridge.formats import open_image, staged
 from fijibridge.model import Image, Region
 from fijibridge.model._html import png_bytes, thumbnail
@@ -17,25 +18,10 @@ from fijibridge.model._html import png_bytes, thumbnail
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["bytes_text", "seconds_text", "summary_table", "write_page"]
+__all__ = ["seconds_text", "summary_table", "write_page"]
 
 _FILES = 3  # files of one output that are named on the page
 _LOOK = 2048  # samples along y and x that a thumbnail is made of
-
-
-def bytes_text(count: float) -> str:
-    """Return bytes for people.
-
-    Examples
-    --------
-    >>> bytes_text(999), bytes_text(1536), bytes_text(5_000_000_000)
-    ('999 B', '1.54 kB', '5 GB')
-    """
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB" if count < 1000 else f"{count:.0f} TB"
 
 
 def seconds_text(seconds: float | None) -> str:

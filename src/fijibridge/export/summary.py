@@ -10,10 +10,9 @@ if TYPE_CHECKING:
     from fijibridge.export.plan import ExportPlan
     from fijibridge.model import Axes, ImageSpec
 
-__all__ = ["plan_html", "plan_json", "plan_summary"]
+__all__ = ["bytes_text", "plan_html", "plan_json", "plan_lines", "plan_summary"]
 
 _MOST_FILES = 20
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def _number(value: float | None) -> float | str | None:
@@ -91,19 +90,19 @@ def plan_json(plan: ExportPlan) -> dict[str, Any]:
     return out
 
 
-def _bytes(n: float) -> str:
-    """Return bytes as people say them.
+def bytes_text(count: float) -> str:
+    """Return bytes for people.
 
     Examples
     --------
-    >>> _bytes(999), _bytes(2_523_000)
-    ('999 bytes', '2.52 MB')
+    >>> bytes_text(999), bytes_text(1536), bytes_text(5_000_000_000)
+    ('999 B', '1.54 kB', '5 GB')
     """
-    for unit in _UNITS[:-1]:
-        if n < 1000:
-            return f"{n:.3g} {unit}"
-        n /= 1000
-    return f"{n:.3g} {_UNITS[-1]}"
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB" if count < 1000 else f"{count:.0f} TB"
 
 
 def _sizes(axes: Axes) -> str:
@@ -134,16 +133,43 @@ def _rows(plan: ExportPlan) -> list[tuple[str, str]]:
         ("output", f"{_sizes(spec.axes)}, {spec.dtype}"),
         ("pixel size", _calibration(spec.axes)),
         ("range", "" if drange is None else f"{drange[0]:g} to {drange[1]:g}"),
-        ("bytes", _bytes(plan.nbytes)),
-        ("memory", f"at most {_bytes(plan.memory)}"),
+        ("bytes", bytes_text(plan.nbytes)),
+        ("memory", f"at most {bytes_text(plan.memory)}"),
     ]
     scales = zip(plan.levels, _level_bytes(plan), strict=True)
-    rows += [(f"scale {i}", f"{_sizes(axes)}, {_bytes(n)}") for i, (axes, n) in enumerate(scales)]
+    rows += [
+        (f"scale {i}", f"{_sizes(axes)}, {bytes_text(n)}") for i, (axes, n) in enumerate(scales)
+    ]
+    return [(key, text) for key, text in rows if text]
+
+
+def _files(plan: ExportPlan) -> list[tuple[str, str]]:
     shown = plan.files[:_MOST_FILES]
-    rows += [("file" if i == 0 else "", name) for i, name in enumerate(shown)]
+    rows = [("file" if i == 0 else "", name) for i, name in enumerate(shown)]
     if len(plan.files) > len(shown):
         rows.append(("", f"and {len(plan.files) - len(shown)} more"))
-    return [(key, text) for key, text in rows if text]
+    return rows
+
+
+def plan_lines(plan: ExportPlan) -> dict[str, str]:
+    """Return a plan as a dry run prints it, what -> text; the names of its files stand above."""
+    spec = plan.output
+    told = dict(_rows(plan))
+    along = f" along {plan.sequence_axis}" if plan.sequence_axis else ""
+    lines = {
+        "format": plan.format.name,
+        "part": told["part"],
+        "shape": " x ".join(map(str, spec.shape)),
+        "axes": spec.axes.keys,
+        "dtype": str(spec.dtype),
+        "pixel size": told.get("pixel size", ""),
+        "range": told.get("range", "not known"),
+        "files": f"{len(plan.files)}{along}",
+        "bytes": told["bytes"],
+        "memory": told["memory"],
+    }
+    lines |= {what: text for what, text in told.items() if what.startswith("scale ")}
+    return {what: text for what, text in lines.items() if text}
 
 
 def plan_html(plan: ExportPlan) -> str:
@@ -151,7 +177,7 @@ def plan_html(plan: ExportPlan) -> str:
     cells = "".join(
         f"<tr><th style='text-align:left'>{escape(key)}</th>"
         f"<td style='text-align:left'>{escape(text)}</td></tr>"
-        for key, text in _rows(plan)
+        for key, text in [*_rows(plan), *_files(plan)]
     )
     notes = "".join(f"<p><b>Warning:</b> {escape(text)}</p>" for text in plan.warnings)
     title = f"Export as {escape(plan.format.name)}"

@@ -97,7 +97,9 @@ class Job:
     after
         Needs the reports of all earlier jobs (a combined table).
     planned
-        What is known before anything is read, for ``--dry-run``.
+        What is known before anything is read, for ``--dry-run``; JSON values.
+    said
+        What of it is printed, what -> text; empty = `planned` as it is.
     plan
         The same as a Python value: the value of a dry run, which shows itself in a notebook.
     resume
@@ -114,6 +116,7 @@ class Job:
     replaces: bool = False
     after: bool = False
     planned: Mapping[str, Any] = field(default_factory=dict)
+    said: Mapping[str, str] = field(default_factory=dict)
     plan: Any = None
     resume: Callable[[frozenset[str]], Callable[[Mapping[str, JobReport]], JobReport]] | None = None
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["RunOptions", "make_context", "perform", "split_options"]
 
 _GROUP = "common to every verb"
+_MOST_TARGETS = 20  # of a job that are printed by a dry run
 
 
 @settings
@@ -309,8 +310,12 @@ def _planned(operation: Operation, plan: Plan, todo: list[Job], skipped: list[st
     jobs = {}
     for job in todo:
         lines = [f"{job.title}: would write"] if job.targets else [f"{job.title}: writes nothing"]
-        lines += [f"  {what:8} {path}" for what, path in job.targets.items()]
-        lines += [f"  {what:8} {_in_lines(value)}" for what, value in job.planned.items()]
+        targets = [f"  {what:10} {path}" for what, path in job.targets.items()]
+        if len(targets) > _MOST_TARGETS:
+            targets = [*targets[: _MOST_TARGETS - 2], "  …", targets[-1]]
+        lines += targets
+        said = job.said or job.planned
+        lines += [f"  {what:10} {_in_lines(value)}" for what, value in said.items()]
         data = {**job.planned, "sources": list(job.sources), "targets": dict(job.targets)}
         jobs[job.title] = JobReport(line="\n".join(lines), data=data, value=job.plan)
     outputs = tuple(path for job in todo for path in job.targets.values())

@@ -8,6 +8,7 @@ export has no table (ilastik does nothing and says that all is well).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -15,7 +16,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fijibridge.errors import SettingsError
+from fijibridge.errors import FijiBridgeError, SettingsError
 from fijibridge.ops._export_words import ExportVerbSettings, engine_settings, recipe_products
 from fijibridge.ops._inputs import each_path
 from fijibridge.ops._kinds import absolute_path
@@ -60,6 +61,7 @@ def _plan(values: Sequence[Any], value: ExportVerbSettings, context: Context) ->
     products = [(product.name, one) for product, one in recipe]
     items = plan_batch(values, engine_settings(value, overwrite=overwrite), products)
     if len({item.title for item in items}) == 1 and items[0].error is not None:
+        _failed_page(items[0].error, items[0].title, value, context)
         raise items[0].error
     if value.delete:
         from fijibridge.ops._export_delete import plan_delete
@@ -79,7 +81,39 @@ def _plan(values: Sequence[Any], value: ExportVerbSettings, context: Context) ->
     per_input = max(1, len(products))
     groups = [items[i : i + per_input] for i in range(0, len(items), per_input)]
     jobs = tuple(_job(group, i, value, inline, context) for i, group in enumerate(groups))
+    if len(jobs) == 1 and value.report is not None:
+        jobs = (_paged(jobs[0], value, context),)
     return Plan(jobs=_with_titles(jobs), notes=tuple(notes))
+
+
+def _paged(job: Job, value: ExportVerbSettings, context: Context) -> Job:
+    """Return a job that leaves the page too when it fails: an only input ends the run."""
+
+    def guarded(run: Callable[[Mapping[str, JobReport]], JobReport]) -> Any:
+        def do(earlier: Mapping[str, JobReport]) -> JobReport:
+            try:
+                return run(earlier)
+            except FijiBridgeError as error:
+                _failed_page(error, job.title, value, context)
+                raise
+
+        return do
+
+    again = job.resume
+    resume = None if again is None else lambda whole: guarded(again(whole))
+    return dataclasses.replace(job, run=guarded(job.run), resume=resume)
+
+
+def _failed_page(
+    error: FijiBridgeError, title: str, value: ExportVerbSettings, context: Context
+) -> None:
+    if value.report is None or value.delete or context.options.dry_run:
+        return
+    from fijibridge.export.report import write_page
+
+    row = {"title": title, "state": "failed", "error": error.message, "hint": error.hint}
+    with contextlib.suppress(FijiBridgeError):  # what went wrong first is what is said
+        write_page(value.report, [row], as_text(value))
 
 
 def _anywhere(product: Product) -> Product:
@@ -104,6 +138,7 @@ def _with_titles(jobs: tuple[Job, ...]) -> tuple[Job, ...]:
 def _job(
     group: list[Item], index: int, value: ExportVerbSettings, recipe: str | None, context: Context
 ) -> Job:
+    from fijibridge.export.summary import plan_lines
     from fijibridge.formats.remote import is_url
 
     first = group[0]
@@ -118,8 +153,11 @@ def _job(
     places = [*sources, *(file for plan in plans for file in plan.files)]
     keeps_record = keeps_record and not any(is_url(place) for place in places)
     planned: dict[str, Any] = plans[0].summary
+    said = plan_lines(plans[0])
     if len(plans) > 1:
-        planned = {item.product: plan.summary for item, plan in zip(group, plans, strict=True)}
+        named = [(item.product, plan) for item, plan in zip(group, plans, strict=True)]
+        planned = {product: plan.summary for product, plan in named}
+        said = {product: ", ".join(_brief(plan)) for product, plan in named}
     return Job(
         title=first.title,
         run=run,
@@ -128,9 +166,17 @@ def _job(
         record=_record_name(plans[0]) if keeps_record else None,
         settings=_alone(value, first, index, recipe) if keeps_record else None,
         planned=planned,
+        said=said,
         plan=plans[0] if len(plans) == 1 else tuple(plans),
         resume=lambda whole: partial(_do, group, whole, value.scheduler, context.meter),
     )
+
+
+def _brief(plan: ExportPlan) -> list[str]:
+    from fijibridge.export.summary import plan_lines
+
+    lines = plan_lines(plan)
+    return [lines[what] for what in ("format", "axes", "shape", "dtype", "bytes")]
 
 
 def _targets(group: list[Item]) -> dict[str, str]:

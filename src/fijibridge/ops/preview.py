@@ -63,6 +63,7 @@ class PreviewSettings(ExportVerbSettings):
 def _run(value: PreviewSettings, context: Context) -> Plan:
     from fijibridge.export.batch import plan_one
     from fijibridge.export.sources import input_name
+    from fijibridge.export.summary import plan_lines
 
     values = each_path([*value.input_data, *value.inputs], value.each)
     if not values:
@@ -84,6 +85,7 @@ def _run(value: PreviewSettings, context: Context) -> Plan:
                 sources=(path,),
                 targets={"picture": target},
                 planned=plan.summary,
+                said=plan_lines(plan),
             )
         )
     return Plan(jobs=tuple(jobs))

@@ -1,9 +1,10 @@
 """HDF5 to every large format beside raw copying and other libraries, in one run.
 
 ``python benchmarks/export.py [--mb 1000] [--quick] [--large]`` prints seconds, CPU seconds, peak
-memory and ratios. Every job runs in a process of its own, the jobs of a round one after the other,
-so that what the machine does meanwhile hits all of them; of the rounds the smallest counts. The
-machine should be idle, the disk have room for four times the image.
+memory and ratios, and what 512 MiB of tzyxc take beside what ilastik was seen to take. Every job
+runs in a process of its own, the jobs of a round one after the other, so that what the machine does
+meanwhile hits all of them; of the rounds the smallest counts. The machine should be idle, the disk
+have room for four times the image.
 """
 
 from __future__ import annotations
@@ -25,6 +26,16 @@ SIDE = 1024
 CHUNK = (64, 128, 128)
 LEVEL_CHUNK = 128
 MEAN_LEVELS = 4
+FIVE = (4, 128, 512, 512, 2)  # 512 MiB of uint16
+#: format, suffix, seconds and MB that ilastik took for it on two busy cores
+ILASTIK = (
+    ("hdf5", ".h5", 4.4, 423),
+    ("compressed hdf5", ".h5", 15.8, 424),
+    ("multipage tiff", ".ome.tiff", 3.1, 806),
+    ("single-scale OME-Zarr", ".ome.zarr", 3.5, 751),
+    ("multi-scale OME-Zarr", ".ome.zarr", 19.3, 727),
+    ("numpy", ".npy", 9.0, 932),
+)
 
 
 def planes(count: int, *, seed: int = 1) -> np.ndarray:
@@ -83,6 +94,20 @@ def tiny(path: Path) -> None:
         made.attrs["axes"] = "zyx"
 
 
+def five(path: Path) -> None:
+    """Write 512 MiB of uint16 tzyxc, uncompressed."""
+    import h5py
+
+    slab = planes(64)
+    with h5py.File(path, "w") as file:
+        made = file.create_dataset("exported_data", FIVE, "u2", chunks=(1, 64, 64, 64, 1))
+        made.attrs["axes"] = "tzyxc"
+        for t in range(FIVE[0]):
+            for c in range(FIVE[4]):
+                part = slab[:, t * 64 : t * 64 + FIVE[2], c * 64 : c * 64 + FIVE[3]]
+                made[t, ..., c] = np.tile(part, (FIVE[1] // 64, 1, 1))
+
+
 def sparse(path: Path, nz: int) -> None:
     import h5py
 
@@ -125,9 +150,9 @@ def job_bigtiff(source: str, target: str, *_: str) -> None:
 
 
 def job_raw(source: str, target: str) -> None:
-    """Read the file and write its bytes, 4 MB at a time."""
+    """Read the file and write its bytes to a new one, 4 MB at a time."""
     buffer = memoryview(bytearray(4 << 20))
-    with open(source, "rb", buffering=0) as a, open(target, "wb", buffering=0) as b:  # noqa: PTH123
+    with open(source, "rb", buffering=0) as a, open(target, "xb", buffering=0) as b:  # noqa: PTH123
         while n := a.readinto(buffer):
             b.write(buffer[:n])
 
@@ -313,8 +338,8 @@ TARGETS = (
 
 def one_round(runs: Runs, *, peers: bool) -> None:
     for source in ("plain", "gzip"):
-        runs.run(f"{source}: raw read + write", "raw", source)
         for title, kind, suffix in TARGETS:
+            runs.run(f"{source}: raw read + write", "raw", source)  # beside each: the disk's moods
             job = "export" if kind else "bigtiff"
             runs.run(f"{source} -> {title}", job, source, kind, suffix=suffix)
         mean = ("multi-scale OME-Zarr", "mean")
@@ -364,6 +389,23 @@ def ratios(runs: Runs, mb: int) -> None:
             show(f"{source} -> pyramid of means (goals: CPU 3x and 4x)", mean, peers)
 
 
+def beside_ilastik(folder: Path, rounds: int) -> None:
+    """Print what 512 MiB of five axes take."""
+    five(folder / "five.h5")
+    runs = Runs(folder)
+    for _ in range(rounds):
+        runs.run("raw read + write", "raw", "five")
+        for kind, suffix, _, _ in ILASTIK:
+            runs.run(kind, "export", "five", kind, suffix=suffix)
+    print("\n512 MiB uint16 tzyxc (goals: compressed hdf5 7.9 s, multi-scale 6.4 s)")
+    print(f"  {'':24} {'wall s':>8} {'CPU s':>8} {'peak MB':>8}   ilastik")
+    for kind, _, wall, peak in (("raw read + write", "", 0, 0), *ILASTIK):
+        t = runs.best(kind)
+        seen = f"   {wall} s, {peak} MB" if wall else ""
+        print(f"  {kind:24} {t.wall:8.2f} {t.cpu:8.2f} {runs.peak(kind):8.0f}{seen}", flush=True)
+    (folder / "five.h5").unlink()
+
+
 def flat(folder: Path, sizes: tuple[int, ...]) -> None:
     """Print the peak memory of sparse images that grow."""
     print("\npeak MB of sparse images (goal: under 400, the same for all sizes)")
@@ -396,14 +438,16 @@ def main() -> None:
         folder = Path(name)
         make_sources(folder, max(64, mb // 2))
         tiny(folder / "tiny.h5")
+        os.sync()  # the sources are not written at the first job's cost
         runs = Runs(folder)
         runs.run("warm", "warm", "plain")
         runs.forget("warm")
         for _ in range(1 if asked.quick else asked.rounds):
             one_round(runs, peers=not asked.no_peers)
         ratios(runs, mb)
-        for file in folder.glob("*-*.h5"):
-            file.unlink()
+        for source in ("plain", "gzip", "plain-own", "gzip-own"):
+            (folder / f"{source}.h5").unlink()
+        beside_ilastik(folder, 1 if asked.quick else asked.rounds)
         if asked.large:
             flat(folder, (512, 1024, 4096))
 

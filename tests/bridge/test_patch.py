@@ -36,7 +36,7 @@ def test_checked_out_edited_and_checked_in(commanded, store):
     a, path = store
     told = commanded.run_macro(
         _checkout(path) + "Stack.getDimensions(w, h, c, z, t); getVoxelSize(x, y, d, unit); "
-        'text = w + " " + h + " " + c + " " + z + " " + t + " " + d + " "'
+        'text = "" + w + " " + h + " " + c + " " + z + " " + t + " " + d + " "'
         '+ Property.getSliceLabel(3) + "|" + Property.get("fijibridge patch") + "|"'
         '+ getInfo("image.title"); ' + STATUS.replace("return ", 'return text + "|" + ')
     )
@@ -48,7 +48,7 @@ def test_checked_out_edited_and_checked_in(commanded, store):
     assert f"[patch {origin['id']}]" in sizes
     assert title
     assert commanded.run_macro('return getMetadata("Info");').count("fijibridge patch") == 1
-    assert commanded.run_macro('return nImages + "";') == "1"
+    assert commanded.run_macro('return "" + nImages;') == "1"
     told = commanded.run_macro(
         'run("Add...", "value=7 stack"); run("FijiBridge Patch Checkin...", "");' + STATUS
     )

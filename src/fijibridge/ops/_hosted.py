@@ -120,21 +120,29 @@ class _Hosted:
         else:
             self._name_of_input()
         self._stage_others(main)
-        asks_itself = main is None and not self._has_input("input")
+        asks_itself = main is None and not self._has_input(self._main_input())
         shown = bool(self.operation.shows) and not named_output and not asks_itself
         if shown:
             self._lead_to_folder()
         elif self.images or self.kind:
             self._keep_beside()
-        report = self._perform()
+        try:
+            report = self._perform()
+        except FijiBridgeError as error:
+            error.message, error.hint = _cut([error.message, error.hint], self._gone())
+            raise
         if shown and not report.dry_run and not report.script:
             self._show(report)
             report = dataclasses.replace(report, outputs=())
         return self._without_folder(report)
 
+    def _gone(self) -> list[str]:
+        """Return folders that nobody has seen and that are gone in a moment."""
+        return [f"{self.folder / 'shown'}{os.sep}", f"{self.folder}{os.sep}"]
+
     def _without_folder(self, report: Report) -> Report:
         """Return the report without the names of files that are gone in a moment."""
-        gone = [f"{self.folder / 'shown'}{os.sep}", f"{self.folder}{os.sep}"]
+        gone = self._gone()
         jobs = {}
         for title, job in report.jobs.items():
             line = job.line
@@ -156,10 +164,15 @@ class _Hosted:
         lists = {item.name for item in declared(self.operation.settings) if item.kind.many}
         return not {main, "each", *lists}.isdisjoint(self.values)
 
+    def _main_input(self) -> str:
+        """Return the setting that names what is worked on, open or not."""
+        required = (item.name for item in declared(self.operation.settings) if item.required)
+        return next(iter(self.operation.opens), None) or next(required, "input")
+
     def _name_of_input(self) -> None:
         from fijibridge.ops._inputs import nickname
 
-        value = self.values.get(next(iter(self.operation.opens), "input"))
+        value = self.values.get(self._main_input())
         self.name = nickname(value) if isinstance(value, str) else "image"
 
     def _stage(self, setting: str) -> None:

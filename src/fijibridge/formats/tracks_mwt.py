@@ -52,7 +52,7 @@ def packed(contour: np.ndarray) -> tuple[int, str]:
     Examples
     --------
     >>> packed(np.array([[2, 1], [1, 2], [0, 1], [1, 0], [2, 1]]))
-    (9, '<V8')
+    (9, '<VL')
     """
     bits, letters, count = "", [], 0
     steps = np.diff(contour, axis=0).tolist()

@@ -170,6 +170,52 @@ class ResultsTable:
         """Return a table of some columns, in the order asked for."""
         return replace(self, columns={heading: self[heading] for heading in headings})
 
+    def joined(self, other: ResultsTable) -> ResultsTable:
+        """Return this table with the columns of another one, row by row of the same object.
+
+        Parameters
+        ----------
+        other
+            Its rows may be in any order; objects that it does not hold get NaN (text: ""). A
+            column that both have stays as it is here.
+
+        Raises
+        ------
+        SettingsError
+            When one of the tables has no object ids, or `other` an object twice.
+
+        Examples
+        --------
+        >>> a = ResultsTable({"Area": np.array([3.0, 4.0])}, np.array([[0, 1], [0, 2]]))
+        >>> b = ResultsTable({"Mean": np.array([7, 5])}, np.array([[0, 2], [0, 1]]))
+        >>> a.joined(b)["Mean"].tolist()
+        [5, 7]
+        """
+        from fijibridge.model._links import Keys
+
+        if self.object_ids is None or other.object_ids is None:
+            which = "This table" if self.object_ids is None else "The other table"
+            raise SettingsError(
+                f"{which} has no object ids, so its rows belong to no objects.",
+                "Give it the columns timestep and labelimage_oid (or t and label).",
+            )
+        ids = np.asarray(other.object_ids, np.int64)
+        order = np.lexsort((ids[:, 1], ids[:, 0]))
+        ids = ids[order]
+        twice = np.flatnonzero((ids[1:] == ids[:-1]).all(axis=1))
+        if len(twice):
+            t, label = ids[twice[0]].tolist()
+            raise SettingsError(f"The table has two rows of the object t={t}, label {label}.")
+        rows = Keys(ids).rows(np.asarray(self.object_ids, np.int64))
+        there = rows >= 0
+        columns = {
+            heading: _spread(values, order[rows[there]], there)
+            for heading, values in other.columns.items()
+            if heading not in self.columns
+        }
+        units = {**other.units, **self.units}
+        return replace(self, columns={**self.columns, **columns}, units=units)
+
     def to_pandas(self) -> pd.DataFrame:
         """Return a DataFrame; object ids become the index levels ``t`` and ``label``."""
         import pandas as pd
@@ -195,3 +241,16 @@ class ResultsTable:
         from fijibridge.model._html import table_html
 
         return table_html(self)
+
+
+def _spread(values: np.ndarray, taken: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Return the values `taken` at the rows `there`, NaN or "" elsewhere."""
+    if there.all():
+        whole: np.ndarray = values[taken]
+        return whole
+    if values.dtype == object:
+        out = np.full(len(there), "", object)
+    else:
+        out = np.full(len(there), np.nan, np.result_type(values.dtype, np.float32))
+    out[there] = values[taken]
+    return out

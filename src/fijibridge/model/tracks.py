@@ -205,24 +205,8 @@ class Tracks:
         SettingsError
             When the table has no object ids, or an object twice.
         """
-        if table.object_ids is None:
-            raise SettingsError(
-                "The table has no object ids, so its rows belong to no objects.",
-                "Give it the columns timestep and labelimage_oid (or t and label).",
-            )
-        ids = np.asarray(table.object_ids, np.int64)
-        order = np.lexsort((ids[:, 1], ids[:, 0]))
-        ids = ids[order]
-        twice = np.flatnonzero((ids[1:] == ids[:-1]).all(axis=1))
-        if len(twice):
-            t, label = ids[twice[0]].tolist()
-            raise SettingsError(f"The table has two rows of the object t={t}, label {label}.")
-        rows = Keys(ids).rows(self.ids)
-        there = rows >= 0
-        taken = order[rows[there]]
-        columns = dict(self.features.columns)
-        for heading, values in table.columns.items():
-            columns[heading] = _spread(values, taken, there)
+        mine = ResultsTable({}, self.ids).joined(table)
+        columns = {**self.features.columns, **mine.columns}
         units = {**self.features.units, **table.units}
         return replace(self, features=ResultsTable(columns, self.ids, units=units))
 
@@ -344,18 +328,6 @@ def _frozen(array: np.ndarray) -> np.ndarray:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def _spread(values: np.ndarray, taken: np.ndarray, there: np.ndarray) -> np.ndarray:
-    if there.all():
-        whole: np.ndarray = values[taken]
-        return whole
-    if values.dtype == object:
-        out = np.full(len(there), "", object)
-    else:
-        out = np.full(len(there), np.nan, np.result_type(values.dtype, np.float32))
-    out[there] = values[taken]
-    return out
 
 
 def _names(rows: np.ndarray, ids: np.ndarray) -> Iterator[tuple[int, int, int]]:

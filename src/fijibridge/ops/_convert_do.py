@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from fijibridge.errors import FijiBridgeError, SettingsError, UnsupportedError
+from fijibridge.errors import FijiBridgeError, FormatError, SettingsError, UnsupportedError
 from fijibridge.ops._inputs import (
     calibrated,
     check_sources,
@@ -113,6 +113,8 @@ class Conversion:
                     "Tables are written as .tsv, .csv, .parquet, …",
                 )
             return "table"
+        if "table" in reads and "table" in writes and not self._opens_as_image():
+            return "table"  # HDF5 to HDF5
         if "image" in writes:
             self._check_image(writes["image"])
             return "image"
@@ -126,6 +128,14 @@ class Conversion:
             f"Type: fijibridge measure {self.source} --image IMAGE --table {self.target}, or "
             f"fijibridge particles {self.source} --table {self.target}",
         )
+
+    def _opens_as_image(self) -> bool:
+        """Return whether a file that may hold both has an image where the path points."""
+        try:
+            self._spec()
+        except FormatError:
+            return False
+        return True
 
     def _from_rois(self, writes: Mapping[Kind, Format]) -> Way:
         value = self.value

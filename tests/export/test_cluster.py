@@ -61,16 +61,18 @@ def _client(started):
 
 
 @pytest.fixture
-def cluster(started, _client):
+def cluster(started, _client, lost=[]):  # noqa: B006  # what one test has missed, all do
     """Return the cluster with both of its workers: an earlier test may have killed one.
 
     A nanny whose worker is killed before it has heard from it starts no other one: the worker
     would be missed by all tests to come, each of which would wait for it.
     """
-    ends = time.monotonic() + 100
-    while time.monotonic() < ends and not all(map(_running, started.workers.values())):
-        time.sleep(0.02)
-    _client.wait_for_workers(2, timeout=20)
+    ends = time.monotonic() + 240
+    while not (all(map(_running, started.workers.values())) and len(_client.nthreads()) == 2):
+        if lost or time.monotonic() > ends:
+            lost.append(started)
+            pytest.fail("A worker of the cluster did not come back.")
+        time.sleep(0.05)
     return started
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 
 import numpy as np
@@ -17,19 +19,11 @@ import fijibridge as fb
 from fijibridge.cli import main
 
 FORMATS = ("multi-scale OME-Zarr", "compressed hdf5", "multipage tiff", "png sequence", "n5")
-#: Every container format and its name.
-FULL_DISK = {
-    "hdf5": "o.h5",
-    "compressed hdf5": "o.h5",
-    "numpy": "o.npy",
-    "multipage tiff": "o.ome.tiff",
-    "imagej tiff": "o.tif",
-    "multi-scale OME-Zarr": "o.zarr",
-    "single-scale OME-Zarr": "o.zarr",
-    "n5": "o.n5",
-    "compressed n5": "o.n5",
-    "png sequence": "o_{slice_index}.png",
-}
+#: Every container format, and pictures.
+FULL_DISK = (
+    *("hdf5", "compressed hdf5", "numpy", "multipage tiff", "imagej tiff"),
+    *("multi-scale OME-Zarr", "single-scale OME-Zarr", "n5", "compressed n5", "png sequence"),
+)
 
 
 def content(folder):
@@ -106,27 +100,49 @@ def test_a_killed_batch_is_gone_on_with(inputs, tmp_path, name):
             path.rmdir() if path.is_dir() else path.unlink()
 
 
-@pytest.mark.parametrize("name", FULL_DISK)
-def test_a_full_disk_is_one_clear_error(inputs, tmp_path, name):
+#: All cases in one process: limit, words -> (exit code, what is said, what is left).
+FULL = """
+    import contextlib, io, json, os, resource, signal, sys
+    from fijibridge.cli import main
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    found = {}
+    for name, (limit, out, words) in json.load(sys.stdin).items():
+        said = io.StringIO()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        with contextlib.redirect_stderr(said):
+            code = main([*words, "--quiet"])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        found[name] = code, said.getvalue(), os.listdir(out)
+    print(json.dumps(found))
+"""
+
+
+def test_a_full_disk_is_one_clear_error(inputs, tmp_path):
     pytest.importorskip("resource")
-    out = tmp_path / "out"
-    out.mkdir()
-    limit = 20_000 if "sequence" in name else 60_000
-    code = (
-        "import resource, signal, sys\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
-        "from fijibridge.cli import main\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
-    asked = words(inputs[:1], out, name)
+    asked = {}
+    for name in FULL_DISK:
+        out = tmp_path / name
+        out.mkdir()
+        limit = 20_000 if "sequence" in name else 60_000
+        asked[name] = limit, str(out), words(inputs[:1], out, name)
     done = subprocess.run(
-        [sys.executable, "-B", "-c", code, *asked], capture_output=True, text=True, check=False
+        [sys.executable, "-B", "-c", textwrap.dedent(FULL)],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith("fijibridge: The target")
-    assert "Traceback" not in done.stderr
-    assert list(out.iterdir()) == []
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    found = json.loads(done.stdout)
+    assert list(found) == list(FULL_DISK)
+    for name, (code, said, left) in found.items():
+        assert code == 2, (name, said)
+        assert said.startswith("fijibridge: The target"), name
+        assert "Traceback" not in said, name
+        assert left == [], name
 
 
 def test_ctrl_c_leaves_nothing(inputs, tmp_path):

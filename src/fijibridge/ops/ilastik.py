@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FormatError, SettingsError
-from fijibridge.export.settings import Cutout, parse_axis_order
-from fijibridge.ops._export_words import ExportVerbSettings, engine_settings
+from fijibridge.export.settings import Cutout
+from fijibridge.ops._export_words import engine_settings
+from fijibridge.ops._ilastik_objects import check_flags, one_second, seconds_of, with_tables
+from fijibridge.ops._ilastik_words import INNER, MEMORY, NAME, IlastikSettings
 from fijibridge.ops._inputs import each_path
-from fijibridge.ops._kinds import FLAG, PATH, PATHS, TEXT, Kind
 from fijibridge.ops._operation import Operation, Plan
-from fijibridge.ops._settings import setting, settings
-from fijibridge.ops.project import FILTERS, ProjectImage, ProjectInput, load_project
+from fijibridge.ops.project import ProjectImage, ProjectInput, load_project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,133 +30,6 @@ if TYPE_CHECKING:
     from fijibridge.ops._operation import Context, Job, Report
 
 __all__ = ["OPERATION", "IlastikSettings"]
-
-_WHAT = "the project"
-_READ = "how the input is read"
-_WORK = "how the work is done"
-_OTHER = "of other workflows; refused for projects that have no use for them"
-_NAME = "{dataset_dir}/{nickname}_{result_type}"
-_INNER = "exported_data"
-_MEMORY = 1 << 28
-#: Flag -> the workflow whose projects have it.
-_FOREIGN = {
-    "segmentation_image": "Object Classification",
-    "prediction_maps": "Object Classification",
-    "probabilities": "Multicut and Boundary-based Segmentation",
-    "probabilitie_maps": "Carving and Multicut",
-    "binary_image": "Object Classification and Tracking",
-    "table_filename": "Object Classification",
-    "table_only": "Object Classification",
-    "export_plugin": "Tracking",
-    "big_data_viewer_xml_file": "Tracking",
-    "csv_export_file": "Cell Density Counting",
-}
-
-
-def _axes_list(value: Any, name: str) -> str:
-    parts = value.split(",") if isinstance(value, str) else [value]
-    return ",".join(parse_axis_order(part, name) for part in parts)
-
-
-#: ilastik's roles of data take lists: --raw_data a b.
-ROLE = dataclasses.replace(PATHS, greedy=True)
-AXES = Kind(metavar="LETTERS", parse=_axes_list)
-
-
-@settings
-class IlastikSettings(ExportVerbSettings):
-    """Settings of ``ilastik``: those of ``export``, and what a project needs."""
-
-    project: str = setting(
-        kind=PATH, metavar="P.ilp", group=_WHAT, help="the trained project, an .ilp file"
-    )
-    raw_data: tuple[str, ...] = setting(
-        (), kind=ROLE, metavar="INPUT", group=_READ, help="the same as INPUT, ilastik's flag"
-    )
-    prediction_mask: tuple[str, ...] = setting(
-        (),
-        kind=ROLE,
-        metavar="FILE",
-        group=_READ,
-        help="one an input: probabilities are 0 where it is 0",
-    )
-    input_axes: str | None = setting(
-        None,
-        kind=AXES,
-        group=_READ,
-        aliases=("axes",),
-        help="axes of the input, such as zyxc; with a mask two, parted by a comma",
-    )
-    ignore_training_axistags: bool = setting(
-        default=False,
-        kind=FLAG,
-        group=_READ,
-        help="never take the training image's axes for those of an input",
-    )
-    export_source: str = setting(
-        "",
-        kind=TEXT,
-        metavar="NAME",
-        group=_WHAT,
-        help="Probabilities (the default), Simple Segmentation, Uncertainty, Features, Labels; of "
-        "Autocontext with ' Stage 1' or ' Stage 2', or Probabilities All Stages",
-    )
-    filters: str = setting(
-        "fastfilters",
-        kind=TEXT,
-        choices=FILTERS,
-        metavar="fastfilters|vigra",
-        group=_WHAT,
-        help="vigra for projects of an ilastik that had no fastfilters; which one fits shows where "
-        "the result on a training image agrees with what was drawn there",
-    )
-    configfile: str | None = setting(
-        None,
-        kind=PATH,
-        metavar="FILE",
-        group=_WORK,
-        help="ilastik's configuration: threads and total_ram_mb of [lazyflow]",
-    )
-    logfile: str | None = setting(
-        None, kind=PATH, metavar="FILE", group=_WORK, help="what was done is added to this file"
-    )
-    redirect_output: str | None = setting(
-        None, kind=PATH, metavar="FILE", group=_WORK, help="the same as --logfile"
-    )
-    clean_paths: bool = setting(
-        default=False, kind=FLAG, group=_WORK, help="ilastik's; nothing to clean here"
-    )
-    debug: bool = setting(
-        default=False, kind=FLAG, group=_WORK, help="ilastik's; errors are always told in full"
-    )
-    segmentation_image: tuple[str, ...] = setting(
-        (), kind=ROLE, metavar="FILE", group=_OTHER, help=_FOREIGN["segmentation_image"]
-    )
-    prediction_maps: tuple[str, ...] = setting(
-        (), kind=ROLE, metavar="FILE", group=_OTHER, help=_FOREIGN["prediction_maps"]
-    )
-    probabilities: tuple[str, ...] = setting(
-        (), kind=ROLE, metavar="FILE", group=_OTHER, help=_FOREIGN["probabilities"]
-    )
-    probabilitie_maps: tuple[str, ...] = setting(
-        (), kind=ROLE, metavar="FILE", group=_OTHER, help=_FOREIGN["probabilitie_maps"]
-    )
-    binary_image: tuple[str, ...] = setting(
-        (), kind=ROLE, metavar="FILE", group=_OTHER, help=_FOREIGN["binary_image"]
-    )
-    table_filename: str | None = setting(
-        None, kind=PATH, metavar="FILE", group=_OTHER, help=_FOREIGN["table_filename"]
-    )
-    table_only: bool = setting(default=False, kind=FLAG, group=_OTHER, help=_FOREIGN["table_only"])
-    export_plugin: str | None = setting(
-        None, kind=TEXT, metavar="NAME", group=_OTHER, help=_FOREIGN["export_plugin"]
-    )
-    big_data_viewer_xml_file: str | None = setting(
-        None, kind=PATH, metavar="FILE", group=_OTHER, help=_FOREIGN["big_data_viewer_xml_file"]
-    )
-    csv_export_file: str | None = setting(
-        None, kind=PATH, metavar="FILE", group=_OTHER, help=_FOREIGN["csv_export_file"]
-    )
 
 
 def _inputs(value: IlastikSettings) -> list[str]:
@@ -169,16 +42,6 @@ def _inputs(value: IlastikSettings) -> list[str]:
     return found
 
 
-def _check_flags(value: IlastikSettings, project: Project) -> None:
-    for name, workflow in _FOREIGN.items():
-        if getattr(value, name):
-            raise SettingsError(
-                f"--{name} is of the workflow {workflow}; {value.project!r} is a project of "
-                f"{project.workflow}.",
-                "Leave it out; images are named plainly, or with --raw_data.",
-            )
-
-
 def _filled(value: IlastikSettings, project: Project) -> IlastikSettings:
     """Return the settings with the project's own where the user said nothing."""
     own = project.export
@@ -186,20 +49,29 @@ def _filled(value: IlastikSettings, project: Project) -> IlastikSettings:
     if not value.export_source:
         stages = len(project.stages)
         found["export_source"] = "Probabilities" + (f" Stage {stages}" if stages > 1 else "")
-    if value.output_format is None and value.output_filename_format == _NAME:
+        if project.objects is not None:
+            found["export_source"] = _asked_objects(value)
+    if value.output_format is None and value.output_filename_format == NAME:
         found["output_format"] = own.get("OutputFormat")
-    if value.output_filename_format == _NAME and "OutputFilenameFormat" in own:
+    if value.output_filename_format == NAME and "OutputFilenameFormat" in own:
         name = own["OutputFilenameFormat"]
         if not (name.startswith(("{dataset_dir}", "~")) or Path(name).is_absolute()):
             name = str(Path(project.path).parent / name)
         found["output_filename_format"] = name
-    if value.output_internal_path == _INNER and "OutputInternalPath" in own:
+    if value.output_internal_path == INNER and "OutputInternalPath" in own:
         found["output_internal_path"] = own["OutputInternalPath"]
     if value.export_dtype is None:
         found["export_dtype"] = own.get("ExportDtype")
     if value.output_axis_order is None:
         found["output_axis_order"] = own.get("OutputAxisOrder")
     return dataclasses.replace(value, **found, **_filled_values(value, own))
+
+
+def _asked_objects(value: IlastikSettings) -> str:
+    """Return what ilastik's older flags ask for."""
+    if value.export_object_probability_img:
+        return "Object Probabilities"
+    return "Pixel Probabilities" if value.export_pixel_probability_img else "Object Predictions"
 
 
 def _filled_values(value: IlastikSettings, own: Mapping[str, Any]) -> dict[str, Any]:
@@ -233,7 +105,7 @@ def _environment(value: IlastikSettings) -> IlastikSettings:
     found: dict[str, Any] = {}
     if value.jobs == 0 and threads:
         found["jobs"] = max(0, _whole(threads, "threads"))  # 0 and less: all
-    if value.memory == _MEMORY and memory and _whole(memory, "total_ram_mb") > 0:
+    if value.memory == MEMORY and memory and _whole(memory, "total_ram_mb") > 0:
         found["memory"] = _whole(memory, "total_ram_mb") << 20
     return dataclasses.replace(value, **found)
 
@@ -255,16 +127,19 @@ def _plan(values: Sequence[Any], value: IlastikSettings, context: Context) -> Pl
     from fijibridge.ops import export
 
     project = load_project(value.project)
-    _check_flags(value, project)
+    check_flags(value, project)
     value = _environment(_filled(value, project))
     masks = _masks(value, len(values))
-    made = [_input(one, mask, value, project) for one, mask in zip(values, masks, strict=True)]
+    seconds = seconds_of(value, project, len(values))
+    made = [_input(*one, value, project) for one in zip(values, masks, seconds, strict=True)]
+    if value.table_only:
+        return with_tables(None, made, value, context)
     axes = (value.input_axes or "").split(",")[0] or None
     value = dataclasses.replace(value, input_axes=axes, raw_data=())
     value = _with_named_cutout(value, made)
     plan = export.OPERATION.plan_values(made, value, context)  # type: ignore[misc]  # it has one
-    jobs = tuple(_job(job, masks[i], value) for i, job in enumerate(plan.jobs))
-    return dataclasses.replace(plan, jobs=jobs)
+    jobs = tuple(_job(job, masks[i], seconds[i], value) for i, job in enumerate(plan.jobs))
+    return with_tables(dataclasses.replace(plan, jobs=jobs), made, value, context)
 
 
 def _masks(value: IlastikSettings, count: int) -> list[str]:
@@ -279,16 +154,26 @@ def _masks(value: IlastikSettings, count: int) -> list[str]:
 
 
 def _input(
-    one: Any, mask: str, value: IlastikSettings, project: Project
+    one: Any, mask: str, second: str, value: IlastikSettings, project: Project
 ) -> ProjectInput | ProjectImage:
+    axes = (value.input_axes or "").partition(",")[2] if second else ""
     if not isinstance(one, (str, os.PathLike)):
-        return ProjectImage(project=project.path, image=one, mask=mask, filters=value.filters)
+        return ProjectImage(
+            project=project.path,
+            image=one,
+            mask=mask,
+            filters=value.filters,
+            second=second,
+            second_axes=axes,
+        )
     return ProjectInput(
         project=project.path,
         input=os.path.abspath(os.path.expanduser(one)),  # noqa: PTH100, PTH111  # links are kept
         mask=mask,
         filters=value.filters,
         own_axes=value.ignore_training_axistags,
+        second=second,
+        second_axes=axes,
     )
 
 
@@ -338,15 +223,16 @@ def _with_named_cutout(
     )
 
 
-def _job(job: Job, mask: str, value: IlastikSettings) -> Job:
+def _job(job: Job, mask: str, second: str, value: IlastikSettings) -> Job:
     sources = tuple(job.sources)
     if sources:
-        sources = (*sources, value.project, *((mask,) if mask else ()))
+        sources = (*sources, value.project, *(path for path in (mask, second) if path))
     alone = job.settings
     if alone is not None:
         alone = dataclasses.replace(
             alone,
             prediction_mask=(mask,) if mask else (),
+            **one_second(value, second),
             project=os.path.abspath(value.project),  # noqa: PTH100  # links are kept
             logfile=None,
             redirect_output=None,

@@ -8,6 +8,7 @@ they did, or the parts do not fit.
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -176,7 +177,7 @@ def _block_mean(
     dtype = block.dtype
     count: Any = 1
     work = block
-    wide = _wide(dtype)
+    wide = _wide(dtype, math.prod(_factor(n, m) for n, m in zip(fine, coarse, strict=True)))
     for i, (n, m) in enumerate(zip(fine, coarse, strict=True)):
         if n == m:
             continue
@@ -193,12 +194,35 @@ def _block_mean(
     if dtype.kind == "f":
         mean: np.ndarray = work / count
         return mean.astype(dtype)
+    whole = int(np.max(count))
+    if wide.itemsize == 4 and whole & (whole - 1) == 0 and np.min(count) == whole > 1:
+        return _shifted(work, whole.bit_length() - 1, rounding).astype(dtype)
     if rounding == "even":
         return _rounded(work / count, dtype, "even")
+    work = work.astype(np.int64) if work.dtype.itemsize == 4 else work
     if rounding == "up":
         quotient: np.ndarray = (2 * work + count) // (2 * count)
         return quotient.astype(dtype)
     return _toward_zero(work, count).astype(dtype)
+
+
+def _shifted(total: np.ndarray, bits: int, rounding: Rounding) -> np.ndarray:
+    """Return sums of 32 bits divided by a power of two."""
+    if rounding == "up":
+        up: np.ndarray = (total + total.dtype.type((1 << bits) >> 1)) >> bits
+        return up
+    if rounding == "down":  # towards zero
+        below = total.dtype.type((1 << bits) - 1)
+        cut: np.ndarray = (
+            total if total.dtype.kind == "u" else total + below * (total < 0)
+        ) >> bits
+        return cut
+    odd: np.ndarray = total >> bits
+    odd &= 1
+    odd += total
+    odd += total.dtype.type(((1 << bits) >> 1) - 1)
+    odd >>= bits
+    return odd
 
 
 def _toward_zero(work: np.ndarray, count: Any) -> np.ndarray:
@@ -206,7 +230,10 @@ def _toward_zero(work: np.ndarray, count: Any) -> np.ndarray:
     return np.where(work < 0, -quotient, quotient) if work.dtype.kind == "i" else quotient
 
 
-def _wide(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def _wide(dtype: np.dtype[Any], samples: int) -> np.dtype[Any]:
+    """Return a type that holds sums of so many samples, with one to spare for rounding."""
+    if dtype.kind in "iu" and dtype.itemsize <= 2 and samples < 1 << 14:
+        return np.dtype(np.uint32 if dtype.kind == "u" else np.int32)
     if dtype.kind == "f":
         return np.dtype(np.float64)
     if dtype.itemsize == 8:

@@ -30,6 +30,7 @@ _DEFLATE, _SHUFFLE = 1, 2
 _FILTERS = ((), (_DEFLATE,), (_SHUFFLE,), (_SHUFFLE, _DEFLATE))
 _CACHE = 32 << 20  # bytes of chunks that were asked for in parts
 _LONG = 8 << 20  # bytes of a plain chunk that are read at a time
+_SOME = 1 << 20  # bytes that are read at once without a thought
 _FEW = 4  # times the bytes that are needed: more are not read, the library picks the rows
 
 
@@ -229,7 +230,8 @@ class ChunkedDataset:
             view = out.reshape(-1).view(np.uint8)
             self._read_from(offset + inner[0].start * row, view, low)
             return
-        few = row > _FEW * prod(out.shape[1:]) * self.dtype.itemsize
+        read = row * len(out)
+        few = read > _SOME and read > _FEW * out.nbytes
         if (row > _LONG or few) and len(self.chunks) > 1:
             box = tuple(slice(s.start + o, s.stop + o) for s, o in zip(inner, low, strict=True))
             out[...] = self._dataset[box]

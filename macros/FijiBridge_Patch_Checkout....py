@@ -1,7 +1,7 @@
 #@script(headless=true)
 #@ Context (required=false) context
 #@ ImagePlus (required=false, persist=false) imp
-#@ String (label="Store", description="Zarr array or OME-Zarr image; the path may go on inside (a.zarr/labels/nuclei)", required=false, persist=false, value="") store
+#@ String (label="Store", description="Zarr array or OME-Zarr image: a folder, a zip or a URL such as s3://bucket/a.zarr; the path may g...", required=false, persist=false, value="") store
 #@ String (label="Region", description="z=5:15,y=40:120,x=40:120, or by lengths z=5um:15um; an axis left out is whole", required=false, persist=false, value="") region
 #@ String (label="Out", description="the file: .tif, .ome.tif, .nii.gz, .dcm, .npy, .h5", required=false, persist=false, value="") out
 #@ String (visibility=INVISIBLE, required=false, persist=false, value="") output

@@ -43,16 +43,23 @@
 #@ String (label="Redirect output", description="the same as --logfile", required=false, persist=false, value="") redirect_output
 #@ Boolean (label="Clean paths", description="ilastik's; nothing to clean here", required=false, persist=false, value=false) clean_paths
 #@ Boolean (label="Debug", description="ilastik's; errors are always told in full", required=false, persist=false, value=false) debug
-#@ String (label="Segmentation image", description="Object Classification", required=false, persist=false, value="") segmentation_image
-#@ String (label="Prediction maps", description="Object Classification", required=false, persist=false, value="") prediction_maps
-#@ String (label="Probabilities", description="Multicut and Boundary-based Segmentation", required=false, persist=false, value="") probabilities
-#@ String (label="Probabilitie maps", description="Carving and Multicut", required=false, persist=false, value="") probabilitie_maps
-#@ String (label="Binary image", description="Object Classification and Tracking", required=false, persist=false, value="") binary_image
-#@ String (label="Table filename", description="Object Classification", required=false, persist=false, value="") table_filename
-#@ Boolean (label="Table only", description="Object Classification", required=false, persist=false, value=false) table_only
-#@ String (label="Export plugin", description="Tracking", required=false, persist=false, value="") export_plugin
-#@ String (label="Big data viewer xml file", description="Tracking", required=false, persist=false, value="") big_data_viewer_xml_file
-#@ String (label="Csv export file", description="Cell Density Counting", required=false, persist=false, value="") csv_export_file
+#@ String (label="Segmentation image", description="one an input: a segmentation, 0 outside", required=false, persist=false, value="") segmentation_image
+#@ String (label="Label image", description="one an input: a label image", required=false, persist=false, value="") label_image
+#@ String (label="Prediction maps", description="one an input: probabilities", required=false, persist=false, value="") prediction_maps
+#@ String (label="Probabilities", description="the same as --prediction_maps; of Multicut and Boundary-based Segmentation", required=false, persist=false, value="") probabilities
+#@ String (label="Probabilitie maps", description="the same, as ilastik spells it at times", required=false, persist=false, value="") probabilitie_maps
+#@ String (label="Binary image", description="the same as --segmentation_image", required=false, persist=false, value="") binary_image
+#@ String (label="Table filename", description="writes the object table too; its suffix is the format: .csv, .tsv, .parquet, or .h5 with a cut-ou...", required=false, persist=false, value="") table_filename
+#@ Boolean (label="Table only", description="writes the object table and no image", required=false, persist=false, value=false) table_only
+#@ String (label="Table margin", description="around the cut-outs of an .h5 table", required=false, persist=false, value="0") table_margin
+#@ Boolean (label="Export object prediction img", description="ilastik's; --export_source says it better", required=false, persist=false, value=false) export_object_prediction_img
+#@ Boolean (label="Export object probability img", description="ilastik's; --export_source says it better", required=false, persist=false, value=false) export_object_probability_img
+#@ Boolean (label="Export pixel probability img", description="ilastik's; --export_source says it better", required=false, persist=false, value=false) export_pixel_probability_img
+#@ String (label="Export plugin", description="Tracking; by ilastik itself", required=false, persist=false, value="") export_plugin
+#@ String (label="Big data viewer xml file", description="Tracking; by ilastik itself", required=false, persist=false, value="") big_data_viewer_xml_file
+#@ String (label="Csv export file", description="Counting; by ilastik itself", required=false, persist=false, value="") csv_export_file
+#@ String (label="Engine", description="who computes: fijibridge, or the ilastik that is installed; auto = ilastik for what does not run...", required=false, persist=false, choices={"native", "executable", "auto"}, value="auto") engine
+#@ String (label="Ilastik executable", description="run_ilastik.sh or ilastik.exe; left out: ILASTIK_EXECUTABLE, or the usual places", required=false, persist=false, value="") ilastik_executable
 #@ Boolean (label="Overwrite", description="replace existing targets", required=false, persist=false, value=false) overwrite
 #@ Boolean (label="Skip existing", description="skip targets that are complete: made with the same settings from the same source", required=false, persist=false, value=false) skip_existing
 #@ Boolean (label="Dry run", description="print the plan, write nothing", required=false, persist=false, value=false) dry_run
@@ -116,15 +123,22 @@ defaults = {
     "clean_paths": "false",
     "debug": "false",
     "segmentation_image": "",
+    "label_image": "",
     "prediction_maps": "",
     "probabilities": "",
     "probabilitie_maps": "",
     "binary_image": "",
     "table_filename": "",
     "table_only": "false",
+    "table_margin": "0",
+    "export_object_prediction_img": "false",
+    "export_object_probability_img": "false",
+    "export_pixel_probability_img": "false",
     "export_plugin": "",
     "big_data_viewer_xml_file": "",
     "csv_export_file": "",
+    "engine": "auto",
+    "ilastik_executable": "",
     "overwrite": "false",
     "skip_existing": "false",
     "dry_run": "false",

@@ -22,7 +22,8 @@ import pytest
 import fijibridge as fb
 from fijibridge.cli import main
 from fijibridge.errors import FormatError, SettingsError, UnsupportedError
-from fijibridge.patch.journal import HOME, Journal, _me
+from fijibridge.patch.journal import HOME, Journal
+from fijibridge.patch.lock import digest, who_am_i
 from fijibridge.patch.store import journal_of
 from patch.stores import pyramid, read_levels, write_store
 
@@ -209,7 +210,7 @@ def test_zips_and_web_servers_are_read_only(storage, url, tmp_path):
 
 def _lock(storage, url, **changes):
     """Leave a lock behind."""
-    told = json.dumps({**_me(), **changes}).encode()
+    told = json.dumps({**who_am_i(), **changes}).encode()
     storage.pipe_file(f"{url.partition('://')[2]}/{HOME}/lock", told)
     return told
 
@@ -234,10 +235,8 @@ def stored(storage, url, tmp_path):
 def test_the_lock_of_a_dead_process_is_taken_away(storage, url, tmp_path, stored, gone):
     told = _lock(storage, url, process=gone)
     # and of who died while taking it away
-    from fijibridge.patch.journal import digest
-
     mine = f"{url.partition('://')[2]}/{HOME}/lock-{digest(told)[:16]}"
-    storage.pipe_file(mine, json.dumps({**_me(), "process": gone}).encode())
+    storage.pipe_file(mine, json.dumps({**who_am_i(), "process": gone}).encode())
     fb.checkin(tmp_path / "p.npy")
     assert _is(_levels(storage, url, tmp_path), stored)
     assert not any("lock" in name for name in _names(storage, url))

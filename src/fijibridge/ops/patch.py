@@ -36,7 +36,11 @@ class PatchSettings:
         "one; forget what undo needs. checkout and checkin: fijibridge patch checkout --help",
     )
     store: str = setting(
-        kind=PATH, metavar="STORE", positional=True, aliases=("input",), help="the Zarr store"
+        kind=PATH,
+        metavar="STORE",
+        positional=True,
+        aliases=("input",),
+        help="the Zarr store: a folder or a URL",
     )
     keep: int = setting(0, kind=INTEGER, help="prune: how many of the last check-ins stay undoable")
     force: bool = setting(

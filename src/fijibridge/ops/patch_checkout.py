@@ -31,7 +31,8 @@ class CheckoutSettings:
         kind=PATH,
         metavar="STORE",
         positional=True,
-        help="Zarr array or OME-Zarr image; the path may go on inside (a.zarr/labels/nuclei)",
+        help="Zarr array or OME-Zarr image: a folder, a zip or a URL such as s3://bucket/a.zarr; "
+        "the path may go on inside (a.zarr/labels/nuclei)",
     )
     region: str = setting(
         kind=TEXT,

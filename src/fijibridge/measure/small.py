@@ -48,7 +48,6 @@ class _Plan:
     kernels: types.ModuleType
     analyze: Callable[..., tuple[np.ndarray, int, int]]
     shape: tuple[int, int]
-    one_call: bool
     threshold: tuple[float, float] | None
     arguments: tuple[np.ndarray, ...]
     height: int
@@ -199,7 +198,7 @@ def analyze_at_once(
     if flags.writeable or not flags.c_contiguous:
         plane = np.ascontiguousarray(plane).view()
         plane.flags.writeable = False  # the kernel is compiled for these
-    if plan.one_call:
+    if plane.size <= _ONE_CALL:
         block, count, vertices = plan.analyze(plane, *plan.arguments)
         if count < 0:
             return None
@@ -347,7 +346,6 @@ def _made(
         kernels,
         kernels.analyze_small,
         shape,
-        shape[0] * shape[1] <= _ONE_CALL,
         settings.threshold,
         (
             np.array(limits, dtype), np.array(tell, np.int64), np.array(weigh, np.float64),

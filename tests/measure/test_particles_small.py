@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -208,3 +212,44 @@ def test_alternating_images_do_not_mix_up():
         for image in images:
             for wanted in many:
                 same_results(analyze_particles(image, wanted), generally(image, wanted))
+
+
+def test_values_made_late_are_values_like_others():
+    binary = np.zeros((30, 40), np.uint8)
+    binary[3:9, 5:12] = binary[20:22, 1:4] = 255
+    image = Image.from_array(binary, "yx", name="a.tif")
+    found = analyze_particles(image, ParticleSettings(measurements=("all",)))
+    assert found.table is found.table
+    same_results(copy.copy(found), found)
+    travelled = pickle.loads(pickle.dumps(found))  # noqa: S301  # our own
+    assert np.array_equal(travelled.table["Feret"], found.table["Feret"])
+    assert np.array_equal(travelled.labels.data, found.labels.data)
+    assert dataclasses.replace(found, warnings=("seen",)).labels is found.labels
+    assert (found.summary, found.threshold, found.warnings) == (None, None, ())
+    with pytest.raises(AttributeError, match="no attribute 'lables'"):
+        _ = found.lables
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.table = None
+    for array in (found.labels.data, found.table["Area"], found.table.object_ids):
+        assert not array.flags.writeable
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_sums_of_long_runs_and_of_the_last_pixels(dtype):
+    """Sums in vectors end where they would not fit, and before the last pixels of an image."""
+    rng = np.random.default_rng(3)
+    for height, width in ((3, 5), (2, 4000), (300, 400)):
+        plane = rng.integers(np.iinfo(dtype).max - 9, np.iinfo(dtype).max, (height, width), dtype)
+        plane[rng.random(plane.shape) < 1e-3] = 0
+        image = Image.from_array(plane, "yx")
+        wanted = ParticleSettings(threshold=(1, np.iinfo(dtype).max - 1), measurements=("all",))
+        found = analyze_particles(image, wanted)
+        label, y, x = found.labels.data, *np.indices(plane.shape)
+        for k in range(min(len(found.table), 4)):
+            v = plane[label == k + 1].astype(object)
+            table = {h: float(found.table[h][k]) for h in ("RawIntDen", "Min", "Max", "XM", "YM")}
+            assert table == {
+                "RawIntDen": pytest.approx(v.sum(), rel=1e-15), "Min": v.min(), "Max": v.max(),
+                "XM": pytest.approx((v * x[label == k + 1]).sum() / v.sum() + 0.5, rel=1e-12),
+                "YM": pytest.approx((v * y[label == k + 1]).sum() / v.sum() + 0.5, rel=1e-12),
+            }  # fmt: skip

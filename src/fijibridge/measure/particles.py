@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +26,7 @@ from fijibridge.errors import SettingsError
 from fijibridge.measure.assembly import Assembly
 from fijibridge.measure.features import Greys
 from fijibridge.measure.labelling import find_labels
+from fijibridge.measure.particle_result import ParticleResult
 from fijibridge.measure.planes import Calibration, Planes
 from fijibridge.measure.planework import (
     Selection,
@@ -50,45 +50,8 @@ if TYPE_CHECKING:
     from fijibridge.measure.planework import Band
     from fijibridge.measure.tracing import Particles
     from fijibridge.model.image import ImageSource
-    from fijibridge.model.labels import LabelImage
-    from fijibridge.model.rois import RoiSet
-    from fijibridge.model.table import ResultsTable
 
 __all__ = ["ParticleResult", "analyze_particles"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParticleResult:
-    """What Analyze Particles gives.
-
-    Parameters
-    ----------
-    labels
-        Label image of what is in the table; a label is the number of its row (of a label image: the
-        label itself). None when it was not asked for.
-    table
-        One row per particle, ImageJ's headings; ``object_ids`` are (t, label).
-    rois
-        One ROI per row; empty when not asked for.
-    summary
-        ImageJ's Summary table, or None.
-    threshold
-        Raw values in force, or None for a binary or label image.
-    warnings
-        What a user should know.
-    """
-
-    labels: LabelImage | None
-    table: ResultsTable
-    rois: RoiSet
-    summary: ResultsTable | None
-    threshold: tuple[float, float] | None
-    warnings: tuple[str, ...]
-
-    def _repr_html_(self) -> str:
-        """Show the objects, as labels or as outlines, and the first rows of the table."""
-        objects = self.rois if self.labels is None else self.labels
-        return f"<div>{objects._repr_html_()}{self.table._repr_html_()}</div>"
 
 
 def analyze_particles(
@@ -132,13 +95,9 @@ def analyze_particles(
         For pixels that ImageJ does not know.
     """
     if redirect is None and isinstance(image, Image):
-        found_at_once = analyze_at_once(image, settings, threads)
-        if found_at_once is not None:
-            labels, rows, rois = found_at_once
-            return ParticleResult(
-                labels=labels, table=rows, rois=rois, summary=None, threshold=settings.threshold,
-                warnings=(),
-            )  # fmt: skip
+        at_once = analyze_at_once(image, settings, threads)
+        if at_once is not None:
+            return at_once
     image = lazy_image(image)
     redirect = None if redirect is None else lazy_image(redirect)
     if settings.connectivity == "3d":

@@ -6,7 +6,7 @@ import functools
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from fijibridge.measure._threads import each, shares, thread_count
 from fijibridge.measure.assembly import Assembly
 from fijibridge.measure.features import Greys, column_places, share_band
 from fijibridge.measure.naming import ParticleNames
+from fijibridge.measure.particle_result import ParticleResult
 from fijibridge.measure.planes import Calibration, Planes
 from fijibridge.measure.planework import Band, check_band
 from fijibridge.measure.tracing import band_limits, split
@@ -45,13 +46,17 @@ class _Plan:
     """Everything about a run that does not depend on the pixels."""
 
     kernels: types.ModuleType
+    analyze: Callable[..., tuple[np.ndarray, int, int]]
     shape: tuple[int, int]
+    threshold: tuple[float, float] | None
     arguments: tuple[np.ndarray, ...]
+    height: int
     rows: Mapping[str, int]
     units: Mapping[str, str]
     style: TableStyle
     spec: Callable[[str], ImageSpec]
-    outputs: frozenset[str]
+    paints: bool
+    traces: bool
     display: bool
 
 
@@ -78,83 +83,134 @@ class _Columns(Mapping[str, np.ndarray]):
         return repr(dict(self))
 
 
+@final
+class _Found:
+    """What a run has found, in one block; values are made of it when they are asked for."""
+
+    __slots__ = ("block", "count", "name", "plan", "vertices")
+    summary: ClassVar[ResultsTable | None] = None
+    warnings: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self, plan: _Plan, name: str, block: np.ndarray, count: int, vertices: int
+    ) -> None:
+        self.plan = plan
+        self.name = name
+        self.block = block
+        self.count = count
+        self.vertices = vertices
+
+    @property
+    def threshold(self) -> tuple[float, float] | None:
+        return self.plan.threshold
+
+    def _places(self) -> tuple[int, int, int, int]:
+        found: tuple[int, int, int, int] = self.plan.kernels.places(
+            self.plan.height, self.count, self.vertices
+        )
+        return found
+
+    @property
+    def columns(self) -> np.ndarray:
+        """Shape (rows, particles); may be written to."""
+        n = self.plan.height * self.count
+        return self.block[:n].view(np.float64).reshape(self.plan.height, self.count)
+
+    @property
+    def mask(self) -> np.ndarray:
+        """Shape (height, width); may be written to."""
+        shape = self.plan.shape
+        mask = self.block[self._places()[3] :].view(np.uint16)
+        return mask[: shape[0] * shape[1]].reshape(shape)
+
+    @property
+    def ids(self) -> np.ndarray:
+        n, start = self.count, self._places()[0]
+        ids = self.block[start + 2 * n : start + 4 * n].reshape(n, 2)
+        ids.flags.writeable = False
+        return ids
+
+    @property
+    def labels(self) -> LabelImage | None:
+        plan = self.plan
+        return LabelImage.trusted(self.mask, plan.spec(self.name)) if plan.paints else None
+
+    @property
+    def table(self) -> ResultsTable:
+        plan, values, ids = self.plan, self.columns, self.ids
+        values.flags.writeable = False
+        columns: Mapping[str, np.ndarray] = _Columns(plan.rows, values)
+        if plan.display:
+            row_labels = np.full(len(ids), self.name, object)
+            row_labels.flags.writeable = False
+            columns = {LABEL: row_labels, **columns}
+        return ResultsTable.trusted(
+            columns, ids, units=plan.units, style=plan.style, name="Results"
+        )
+
+    @property
+    def rois(self) -> RoiSet:
+        if not self.plan.traces:
+            return RoiSet()
+        n, block = self.count, self.block
+        start, sizes, outline, mask = self._places()
+        x, y = block[outline:mask].view(np.int16)[: 2 * self.vertices].reshape(2, -1)
+        numbers = block[start:sizes]
+        outlines = Outlines(
+            x=x, y=y, loop_start=numbers[:n], loop_size=block[sizes:outline].view(np.int32)[:n],
+            roi_start=numbers[4 * n :], kinds=np.zeros(n, np.uint8),
+            positions=np.zeros((n, 4), np.int32), ids=self.ids,
+            names=ParticleNames(numbers[n : 2 * n], height=self.plan.shape[0]),
+        )  # fmt: skip
+        return RoiSet(outlines=outlines)
+
+
 def analyze_at_once(
     image: Image, settings: ParticleSettings, threads: int | None = None
-) -> tuple[LabelImage | None, ResultsTable, RoiSet] | None:
+) -> ParticleResult | None:
     """Analyze an image of one small plane; None where only the general way will do.
 
-    Returns
-    -------
-    labels, table, rois
-        As in `ParticleResult`; equal to what the general way gives.
+    The result equals what the general way gives.
     """
     spec = image.spec
     extra = spec.extra
     if extra.rgb or extra.valuation is not None or extra.luts:  # a LUT may be an inverted one
         return None
-    if spec.role == "labels" and settings.threshold is None:
+    if settings.threshold is None and spec.role == "labels":
         return None
     global _last  # noqa: PLW0603  # one tuple, replaced as a whole: safe between threads
-    plan, *known = _last
-    # the fields of a dtype and of axes compare by value, in a loop they are mostly the same
+    plan, words, dtype, inverted, axes = _last
+    # in a loop all of these are mostly the same
     if not (
-        known[0] is settings
-        and known[1] is spec.dtype
-        and known[2] == extra.inverted_lut
-        and known[3] == spec.axes
+        words is settings
+        and dtype is spec.dtype
+        and inverted == extra.inverted_lut
+        and (axes is spec.axes or axes == spec.axes)
     ):
         plan = _plan(settings, spec.dtype, extra.inverted_lut, spec.axes)
         _last = (plan, settings, spec.dtype, extra.inverted_lut, spec.axes)
-    return None if plan is None else _run(plan, image.data, spec.name, threads)
+    if plan is None:
+        return None
+    plane = image.data
+    if plane.ndim != 2:
+        plane = plane.reshape(plan.shape)
+    flags = plane.flags
+    if flags.writeable or not flags.c_contiguous:
+        plane = np.ascontiguousarray(plane).view()
+        plane.flags.writeable = False  # the kernel is compiled for these
+    if plane.size <= _ONE_CALL:
+        block, count, vertices = plan.analyze(plane, *plan.arguments)
+        if count < 0:
+            return None
+        return ParticleResult.later(_Found(plan, spec.name, block, count, vertices))
+    found = _in_steps(plan, plane, spec.name, threads)
+    return None if found is None else ParticleResult.later(found)
 
 
 _last: tuple[_Plan | None, object, object, object, object] = (None, None, None, None, None)
 
 
-def _run(
-    plan: _Plan, data: np.ndarray, name: str, threads: int | None
-) -> tuple[LabelImage | None, ResultsTable, RoiSet] | None:
-    plane = data.reshape(plan.shape)
-    if not plane.flags.c_contiguous or plane.flags.writeable:
-        plane = np.ascontiguousarray(plane).view()
-        plane.flags.writeable = False  # the kernel is compiled for these
-    outputs = plan.outputs
-    mask = np.zeros(plan.shape if "labels" in outputs else (0, 0), np.uint16)
-    if plane.size <= _ONE_CALL:
-        done, out, vertices, numbers, size = plan.kernels.analyze_small(
-            plane, mask, *plan.arguments
-        )
-    else:
-        done, out, vertices, numbers, size = _in_steps(plan, plane, mask, threads)
-    if not done:
-        return None
-    n = len(size)
-    ids = numbers[2 * n : 4 * n].reshape(n, 2)
-    labels = None
-    if "labels" in outputs:
-        labels = LabelImage.trusted(mask, plan.spec(name))
-    out.flags.writeable = False
-    ids.flags.writeable = False
-    columns: Mapping[str, np.ndarray] = _Columns(plan.rows, out)
-    if plan.display:
-        row_labels = np.full(len(ids), name, object)
-        row_labels.flags.writeable = False
-        columns = {LABEL: row_labels, **columns}
-    table = ResultsTable.trusted(columns, ids, units=plan.units, style=plan.style, name="Results")
-    if "rois" not in outputs:
-        return labels, table, RoiSet()
-    x, y = vertices
-    outlines = Outlines(
-        x=x, y=y, loop_start=numbers[:n], loop_size=size, roi_start=numbers[4 * n :],
-        kinds=np.zeros(n, np.uint8), positions=np.zeros((n, 4), np.int32), ids=ids,
-        names=ParticleNames(numbers[n : 2 * n], height=plan.shape[0]),
-    )  # fmt: skip
-    return labels, table, RoiSet(outlines=outlines)
-
-
-def _in_steps(
-    plan: _Plan, plane: np.ndarray, mask: np.ndarray, threads: int | None
-) -> tuple[bool, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _in_steps(plan: _Plan, plane: np.ndarray, name: str, threads: int | None) -> _Found | None:
     """Do what `analyze_small` does, measuring with several threads."""
     from fijibridge.measure._kernels.greys import measure_constant, measure_integers
     from fijibridge.measure._kernels.runs import paint
@@ -164,11 +220,15 @@ def _in_steps(
     done, start, x0, x1, y, first, size, vx, vy, box, area, chosen = plan.kernels.find_small(
         plane, levels, tell, weigh
     )
-    rest = plan.kernels.pack_small(first, size, vx, vy, box, chosen)
+    if not done:
+        return None
+    pixels = plane.size if plan.paints else 0
+    block, vertices = plan.kernels.pack_small(first, size, vx, vy, box, chosen, plan.height, pixels)
     told = dict(zip(plan.kernels.TOLD, tell.tolist(), strict=True))
     *_, share, w, h, xo, yo = weigh.tolist()
     n, m = len(area), len(chosen)
-    out = np.empty((max(told["ROWS"], 1), m))
+    found = _Found(plan, name, block, m, vertices)
+    out = found.columns
     ends = np.zeros(m + 1, np.int64)
     np.cumsum(np.diff(start)[chosen], out=ends[1:])
     threads = thread_count(threads, max(int(ends[-1]), 1), _MIN_RUNS)
@@ -177,7 +237,8 @@ def _in_steps(
     loops = (np.arange(n + 1), np.zeros(n, np.uint8), first, size, vx, vy)
     number, values = area[chosen].astype(np.float64), np.arange(1, m + 1)
     values = np.minimum(values, told["LIMIT"]).astype(np.uint16)
-    no_seeds, no_centroids, flat = np.empty((0, 2), np.int64), np.empty((0, 2)), mask.reshape(-1)
+    no_seeds, no_centroids = np.empty((0, 2), np.int64), np.empty((0, 2))
+    flat = found.mask.reshape(-1) if plan.paints else values
 
     def measure(t: int) -> None:
         part = cut[t], cut[t + 1]
@@ -192,12 +253,12 @@ def _in_steps(
             *runs, box, *loops, no_seeds, chosen, *part, number, no_centroids, shape_columns, out,
             w, h, *place,
         )  # fmt: skip
-        if told["PAINT"]:
+        if plan.paints:
             paint(start, chosen, values, *part, x0, x1, y, flat, plane.shape[1])
 
     if m:
         each(measure, len(cut) - 1, threads)
-    return done, out, *rest
+    return found
 
 
 @functools.lru_cache(maxsize=256)
@@ -269,7 +330,7 @@ def _made(
     limit = settings.label_limit
     tell = (
         binary, settings.four, filled, settings.exclude, constant, *share_band(greys),
-        len(places), shape[0] + 1 if "invert" in settings.measurements else 0,
+        max(len(places), 1), shape[0] + 1 if "invert" in settings.measurements else 0,
         "labels" in settings.outputs, _LABELS if limit is None else min(limit, _LABELS),
         bool((grey_columns >= 0).any()),
     )  # fmt: skip
@@ -283,16 +344,20 @@ def _made(
     style = replace(out.style, decimals=out.fixed_decimals(blank))
     return _Plan(
         kernels,
+        kernels.analyze_small,
         shape,
+        settings.threshold,
         (
             np.array(limits, dtype), np.array(tell, np.int64), np.array(weigh, np.float64),
             shape_columns, grey_columns,
         ),
+        max(len(places), 1),
         {heading: k for k, heading in enumerate(wanted)},
         types.MappingProxyType(out.units(wanted)),
         style,
         functools.lru_cache(maxsize=16)(functools.partial(_mask_spec, axes)),
-        settings.outputs,
+        "labels" in settings.outputs,
+        "rois" in settings.outputs,
         display,
     )  # fmt: skip
 

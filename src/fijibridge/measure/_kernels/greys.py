@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 
 from fijibridge.measure._kernels.simd import copy32, powers8, sums32
+from fijibridge.measure._kernels.simd_runs import run_sums, scan16
 
 #: Grey columns, in the order of the kernels' `col` argument.
 (
@@ -110,6 +111,61 @@ def _rank(hist, k, n, below):
     return k
 
 
+@njit(cache=True, nogil=True)
+def _mode_median(hist, lo, hi, n):
+    """Return the key of the mode and the median of n 8-bit values, lo to hi."""
+    key = np.int64(0)
+    if n >= 1 << 23:
+        for v in range(lo, hi + 1):
+            key = max(key, np.int64(hist[v]) << 16 | (65535 - v))
+        return key, _rank(hist, lo, n, 0)
+    below = np.int64(0)
+    seen = np.int64(0)
+    block = lo & ~15
+    k = block
+    while k <= hi:
+        total, top = scan16(hist, k)
+        key = max(key, top)
+        k += 16
+        seen += total
+        if 2 * seen <= n:
+            below = seen
+            block = k
+    while 2 * (below + hist[block]) <= n:
+        below += hist[block]
+        block += 1
+    return (key >> 8) << 16 | (65280 + (key & 255)), block
+
+
+@njit(cache=True, nogil=True)
+def _long_sums(x0, x1, y, a, e, values):
+    """Return the sums of v, x*v and y*v, the smallest and the largest v of runs of any length."""
+    s1 = np.int64(0)
+    sx = np.int64(0)
+    sy = np.int64(0)
+    d = 0
+    lo = values[0]
+    hi = values[0]
+    for i in range(a, e):
+        x = np.int64(x0[i])
+        stop = np.int64(x1[i])
+        r = np.int64(0)
+        while x < stop:
+            m = min(32, stop - x)
+            q = sums32(values, d, m)
+            s = q & 0xFFFFFFFF
+            r += s
+            sx += (q >> 32) + x * s
+            d += m
+            x += 32
+        s1 += r
+        sy += y[i] * r
+    for k in range(d):
+        lo = min(lo, values[k])
+        hi = max(hi, values[k])
+    return s1, sx, sy, np.int64(lo), np.int64(hi)
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def measure_constant(start, x0, x1, y, chosen, l0, l1, value, share, col, out, w, h, xo, yo, flip):
     """Fill the grey columns of particles that have one 8-bit value everywhere."""
@@ -179,34 +235,16 @@ def measure_integers(
             n += np.int64(x1[i]) - x0[i]
         if n + 32 > len(values):
             values = np.empty(n + n // 2 + 32, plane.dtype)
-        gather(flat, width, top, x0, x1, y, a, e, values)
+        rows = e - a
+        end = (np.int64(y[e - 1]) - top) * width + x1[e - 1]
+        most = (rows + (n >> 4)) * max(rows, width)  # times the largest value: bounds the sums
+        if end + 16 <= len(flat) and most < (1 << 32) // bins:
+            s1, sx, sy, lo, hi = run_sums(flat, width, top, x0, x1, y, a, e, values)
+            sy += y[a] * s1
+        else:
+            gather(flat, width, top, x0, x1, y, a, e, values)
+            s1, sx, sy, lo, hi = _long_sums(x0, x1, y, a, e, values)
         bytes_ = values.view(np.uint8)  # of 8-bit pixels: themselves
-        s1 = np.int64(0)
-        sx = np.int64(0)
-        sy = np.int64(0)
-        d = 0
-        for i in range(a, e):
-            x = np.int64(x0[i])
-            stop = np.int64(x1[i])
-            r = np.int64(0)
-            while x < stop:
-                m = min(32, stop - x)
-                q = sums32(values, d, m)
-                s = q & 0xFFFFFFFF
-                r += s
-                sx += (q >> 32) + x * s
-                d += m
-                x += 32
-            s1 += r
-            sy += y[i] * r
-        first = values[0]
-        lo_v = first
-        hi_v = first
-        for d in range(n):
-            lo_v = min(lo_v, values[d])
-            hi_v = max(hi_v, values[d])
-        lo = np.int64(lo_v)
-        hi = np.int64(hi_v)
         peak = np.float64(hi)
         s2 = 0.0
         s3 = 0.0
@@ -222,8 +260,7 @@ def measure_integers(
             else:
                 for d in range(n):
                     hist[values[d]] += 1
-            for v in range(lo, hi + 1):
-                key = max(key, np.int64(hist[v]) << 16 | (65535 - v))
+            key, median = _mode_median(hist, lo, hi, n)
             for d in range(n, n + 16):
                 values[d] = 0
             i2, i3, i4 = powers8(bytes_, n)
@@ -231,10 +268,8 @@ def measure_integers(
             s3 = np.float64(i3)
             s4 = np.float64(i4)
             h2 = s2
-            if col[MEDIAN] >= 0:
-                median = _rank(hist, lo, n, 0)
             inside = n
-            if share:
+            if share and (lo < low or hi > high):
                 inside = np.int64(0)
                 for v in range(max(lo, low), min(hi, high) + 1):
                     inside += hist[v]

@@ -135,45 +135,63 @@ def find_small(plane, levels, tell, weigh):
 
 
 @njit(cache=True, nogil=True)
-def pack_small(first, size, vx, vy, box, chosen):
-    """Return what is known of particles `chosen` beside their columns, in few arrays.
+def places(rows, n, vertices):
+    """Return where the parts of a block of results begin, in words of 8 bytes.
 
-    vertices (2, v), numbers (5 n + 1): one after the other loop_start, middles of boxes, ids
-    (n, 2), roi_start; loop_size (n). Each array that is given back takes half a microsecond.
+    columns (rows, n) float64 come first, then numbers (5 n + 1) int64: one after the other
+    loop_start, middles of boxes, ids (n, 2), roi_start; then loop_size (n) int32, vertices (2, v)
+    int16, and the mask, uint16. To give back one array takes a fifth of the time of five.
+    """
+    numbers = rows * n
+    sizes = numbers + 5 * n + 1
+    outline = sizes + (n + 1) // 2
+    return numbers, sizes, outline, outline + (vertices + 1) // 2
+
+
+@njit(cache=True, nogil=True)
+def pack_small(first, size, vx, vy, box, chosen, rows, pixels):
+    """Return (block, v): what is known of particles `chosen` beside columns and mask, of zeros.
+
+    rows: of the columns; pixels: of the mask; v: how many vertices there are.
     """
     n = len(first)
-    used = first[n - 1] + size[n - 1] if n else 0
-    vertices = np.empty((2, used), np.int16)
-    vertices[0] = vx[:used]
-    vertices[1] = vy[:used]
     m = len(chosen)
-    numbers = np.empty(5 * m + 1, np.int64)
-    sizes = np.empty(m, np.int32)
+    v = first[n - 1] + size[n - 1] if n else 0
+    number, sized, outline, mask = places(rows, m, v)
+    block = np.zeros(mask + (pixels + 3) // 4, np.int64)
+    numbers = block[number:sized]
+    sizes = block[sized:outline].view(np.int32)
+    vertices = block[outline:mask].view(np.int16)
+    vertices[:v] = vx[:v]
+    vertices[v : 2 * v] = vy[:v]
     for k in range(m):
         p = chosen[k]
         numbers[k] = first[p]
         sizes[k] = size[p]
         numbers[m + k] = box[p, 1] + box[p, 3] // 2
-        numbers[2 * m + 2 * k] = 0
         numbers[2 * m + 2 * k + 1] = k + 1
         numbers[4 * m + k] = k
     numbers[5 * m] = m
-    return vertices, numbers, sizes
+    return block, v
 
 
 @njit(cache=True, nogil=True)
-def analyze_small(plane, mask, levels, tell, weigh, shape_columns, grey_columns):
+def analyze_small(plane, levels, tell, weigh, shape_columns, grey_columns):
     """Find, filter, measure and paint the particles of a small plane.
 
-    mask: (height, width) uint16 zeros to paint in, or (0, 0); shape_columns, grey_columns: see
-    `shapes` and `greys`. Returns (done, columns (ROWS, n), vertices, numbers, loop_size).
+    shape_columns, grey_columns: see `shapes` and `greys`. Returns (block, particles, vertices): see
+    `places`; -1 particles where it is not done.
     """
     done, start, x0, x1, y, first, size, vx, vy, box, area, chosen = find_small(
         plane, levels, tell, weigh
     )
     n = len(area)
     m = len(chosen)
-    out = np.empty((max(tell[ROWS], 1), m))
+    rows = tell[ROWS]
+    block, v = pack_small(first, size, vx, vy, box, chosen, rows, plane.size if tell[PAINT] else 0)
+    if not done:
+        return block, -1, v
+    out = block[: rows * m].view(np.float64).reshape((rows, m))
     w = weigh[WIDTH]
     h = weigh[HEIGHT]
     xo = weigh[X_ORIGIN]
@@ -201,6 +219,6 @@ def analyze_small(plane, mask, levels, tell, weigh, shape_columns, grey_columns)
         values = np.empty(m, np.uint16)
         for k in range(m):
             values[k] = min(k + 1, tell[LIMIT])
-        paint(start, chosen, values, 0, m, x0, x1, y, mask.reshape(-1), plane.shape[1])
-    vertices, numbers, sizes = pack_small(first, size, vx, vy, box, chosen)
-    return done, out, vertices, numbers, sizes
+        mask = block[places(rows, m, v)[3] :].view(np.uint16)
+        paint(start, chosen, values, 0, m, x0, x1, y, mask, plane.shape[1])
+    return block, m, v

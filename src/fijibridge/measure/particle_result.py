@@ -1,0 +1,86 @@
+"""What Analyze Particles gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from fijibridge.model.labels import LabelImage
+    from fijibridge.model.rois import RoiSet
+    from fijibridge.model.table import ResultsTable
+
+__all__ = ["ParticleResult"]
+
+
+class _Parts(Protocol):
+    """Where the values of a result come from."""
+
+    @property
+    def labels(self) -> LabelImage | None: ...
+    @property
+    def table(self) -> ResultsTable: ...
+    @property
+    def rois(self) -> RoiSet: ...
+    @property
+    def summary(self) -> ResultsTable | None: ...
+    @property
+    def threshold(self) -> tuple[float, float] | None: ...
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
+
+class _Later:
+    """Fills empty slots when they are first read: a loop over many images reads few of them."""
+
+    __slots__ = ("_found",)
+
+    if not TYPE_CHECKING:  # fields have their types below
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in type(self).__dataclass_fields__:
+                raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}.")
+            value = getattr(self._found, name)
+            object.__setattr__(self, name, value)
+            return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParticleResult(_Later):
+    """What Analyze Particles gives.
+
+    Parameters
+    ----------
+    labels
+        Label image of what is in the table; a label is the number of its row (of a label image: the
+        label itself). None when it was not asked for.
+    table
+        One row per particle, ImageJ's headings; ``object_ids`` are (t, label).
+    rois
+        One ROI per row; empty when not asked for.
+    summary
+        ImageJ's Summary table, or None.
+    threshold
+        Raw values in force, or None for a binary or label image.
+    warnings
+        What a user should know.
+    """
+
+    labels: LabelImage | None
+    table: ResultsTable
+    rois: RoiSet
+    summary: ResultsTable | None
+    threshold: tuple[float, float] | None
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def later(cls, found: _Parts) -> ParticleResult:
+        """Build a result whose values are taken from `found` when they are first looked at."""
+        result = object.__new__(cls)
+        object.__setattr__(result, "_found", found)
+        return result
+
+    def _repr_html_(self) -> str:
+        """Show the objects, as labels or as outlines, and the first rows of the table."""
+        objects = self.rois if self.labels is None else self.labels
+        return f"<div>{objects._repr_html_()}{self.table._repr_html_()}</div>"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fijibridge.errors import FormatError
 from fijibridge.formats._format import Finding, Format, ReadOptions
 from fijibridge.formats._hdf5.read import (
+    READ_ATTRIBUTES,
     axes_of,
     check_dataset,
     drange_of,
@@ -150,6 +151,11 @@ def _findings(file: Any, path: str) -> list[Finding]:
             found.append(
                 Finding("warning", f"{path}: says no axes (axistags); taken for {axes.keys!r}.")
             )
+        found += [
+            Finding("error", f"{path}: its attribute {name} cannot be read.")
+            for name in READ_ATTRIBUTES
+            if name in dataset.attrs and read_attribute(dataset, name) is None
+        ]
         drange = read_attribute(dataset, "drange")
         if drange is not None and drange_of(dataset) is None:
             found.append(Finding("warning", f"{path}: drange {drange!r} is not two numbers."))

@@ -256,6 +256,19 @@ def test_a_fill_value_of_no_size(tmp_path):
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120)
 
 
+def test_names_with_gaps_in_a_circle(tmp_path):
+    data = tagged(path := tmp_path / "a.h5")
+    heap = data.find(b"HEAP")
+    gap = int.from_bytes(data[heap + 16 : heap + 24], "little")
+    at = int.from_bytes(data[heap + 24 : heap + 32], "little") + gap
+    assert data[at] == 1  # there is no other
+    data[at] = gap
+    path.write_bytes(data)
+    with pytest.raises(FormatError, match="gaps follow each other in a circle"):
+        formats.read_image(path)
+    assert validate(Location(path))[0].severity == "error"
+
+
 def seeds(folder):
     """Small files of every kind of storage."""
     data = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)

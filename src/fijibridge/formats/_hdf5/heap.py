@@ -6,8 +6,11 @@ end when an object says that it takes no bytes, and asks for all the memory that
 claims; nothing inside the process can stop it. So such values are read through a file that looks
 at every heap and at every such pointer that pass.
 
-Source: HDF5 file format specification 3.0, III.E global heap; H5HGcache.c, which adds 16 bytes for
-the head of every object but number 0, the free space.
+The names in a group lie in a heap of another kind, with a list of its gaps that can go in circles
+too. A group is read by the library itself, so these are looked at where they usually are.
+
+Source: HDF5 file format specification 3.0, III.D local heaps and III.E global heap; H5HGcache.c,
+which adds 16 bytes for the head of every object but number 0, the free space.
 """
 
 from __future__ import annotations
@@ -24,10 +27,15 @@ from fijibridge.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-__all__ = ["guarded", "has_long_texts"]
+__all__ = ["check_name_heaps", "guarded", "has_long_texts"]
 
 _SIGNATURE = b"GCOL"
+_NAMES = b"HEAP\0\0\0\0"
+#: Bytes of names, first gap, where they are.
+_NAMES_HEAD = struct.Struct("<8sQQQ")
+_NO_GAP, _GAPS = 1, 100_000
 _HEAD = struct.Struct("<HHIQ")
 #: How many values, place of the heap, number of the object.
 _POINTER = np.dtype([("length", "<u4"), ("place", "<u8"), ("index", "<u4")])
@@ -114,6 +122,45 @@ class _GuardedFile(io.FileIO):
                 sizes.setdefault(index, length)
             place += step
         return sizes
+
+
+def check_name_heaps(path: Path) -> None:
+    """Look at the heaps of names in the first and last MiB of a file.
+
+    Raises
+    ------
+    FormatError
+        When the gaps of one follow each other in a circle.
+    OSError
+        When the file cannot be read.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        for start in sorted({0, max(size - _LONG_READ, 0)}):
+            file.seek(start)
+            data = file.read(_LONG_READ)
+            found = data.find(_NAMES)
+            while found >= 0:
+                head = data[found : found + _NAMES_HEAD.size]
+                if len(head) == _NAMES_HEAD.size:
+                    _check_gaps(file, start + found, *_NAMES_HEAD.unpack(head)[1:])
+                found = data.find(_NAMES, found + 4)
+
+
+def _check_gaps(file: Any, place: int, length: int, gap: int, segment: int) -> None:
+    # a gap takes 16 bytes at least, so more of them than fit are met again
+    seen = 0
+    while gap + 16 <= length and gap != _NO_GAP:
+        file.seek(segment + gap)
+        entry = file.read(8)
+        if len(entry) < 8:
+            return
+        gap = int.from_bytes(entry, "little")
+        seen += 1
+        if seen > length // 16 or seen > _GAPS:
+            raise FormatError(
+                f"The heap at byte {place} is damaged: its gaps follow each other in a circle."
+            )
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ from fijibridge.formats._hdf5.axistags import (
     text_of,
 )
 from fijibridge.formats._hdf5.chunked import chunked
-from fijibridge.formats._hdf5.heap import guarded, has_long_texts
+from fijibridge.formats._hdf5.heap import check_name_heaps, guarded, has_long_texts
 from fijibridge.formats._lazy import GIB, LazySource, check_no_level, first_line, pixel_dtype
 from fijibridge.model import Axes, Extra, ImageSpec
 
@@ -93,6 +93,7 @@ def open_file(path: Path) -> Any:
     import h5py
 
     try:
+        check_name_heaps(path)
         return h5py.File(path, "r", locking="best-effort")
     except FileNotFoundError:
         raise FormatError(f"There is no file {str(path)!r}.", "Check the path.") from None

@@ -256,6 +256,19 @@ def test_a_fill_value_of_no_size(tmp_path):
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120)
 
 
+def test_deflate_without_a_level_is_told(tmp_path, monkeypatch):
+    tagged(path := tmp_path / "a.h5", chunks=(1, 4, 5), compression="gzip")
+
+    def broken(plist):
+        del plist
+        raise IndexError("tuple index out of range")  # as h5py does
+
+    monkeypatch.setattr("h5py._hl.filters.get_filters", broken)
+    (image,) = describe(Location(path))["images"]
+    assert image["problem"] == "tuple index out of range"
+    assert image["shape"] == [3, 4, 5]
+
+
 def test_names_with_gaps_in_a_circle(tmp_path):
     data = tagged(path := tmp_path / "a.h5")
     heap = data.find(b"HEAP")

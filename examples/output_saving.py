@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Analyze Particles, its outputs saved, in pure Python: ``output_saving.py IMAGE OUTDIR``.
+"""The lesson "Output saving" in pure Python: ``output_saving.py IMAGE OUTDIR``.
 
-The files are those that ``output_saving.ijm``, ``_jython.py``, ``_fiji.py`` and ``.sh`` make.
+Binarise, Analyze Particles, save results table, ROI set and label mask. The files are those that
+``output_saving.ijm``, ``_jython.py``, ``_fiji.py`` and ``.sh`` make.
 """
 
 from __future__ import annotations
@@ -9,17 +10,21 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
+
 import fijibridge as fb
 
 
 def main(image: str, outdir: Path) -> None:
-    """Threshold, analyze, save."""
+    """Binarise, analyze, save."""
+    grey = fb.read_image(image)
+    everything = fb.analyze_particles(grey, threshold="Default dark")
+    binary = np.where(everything.labels.data > 0, 255, 0).astype(np.uint8)
     result = fb.analyze_particles(
-        image,
-        threshold="Otsu dark",
-        size=(10, float("inf")),
-        exclude=True,
-        measurements=("area", "mean", "centroid", "perimeter", "shape"),
+        fb.Image.from_array(binary, grey.axes, name=grey.name),
+        size=(20, float("inf")),
+        circularity=(0.5, 1),
+        measurements=("area", "centroid", "center", "perimeter", "bounding"),
     )
     outdir.mkdir(parents=True, exist_ok=True)
     fb.write_table(result.table, outdir / "Results.tsv", overwrite=True)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The same from Python with Fiji, or ImageJ 1.54p: ``output_saving_fiji.py IMAGE OUTDIR``.
+"""The lesson from Python with Fiji, or ImageJ 1.54p: ``output_saving_fiji.py IMAGE OUTDIR``.
 
-ImageJ opens the image and finds the threshold; the image comes over as it is.
+ImageJ opens the image and makes the mask; the mask comes over as it is.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ import fijibridge as fb
 
 
 def main(image: str, outdir: Path) -> None:
-    """Open and threshold in ImageJ, analyze, save."""
+    """Binarise in ImageJ, analyze, save."""
     fiji = fb.start_fiji()
-    plus = fiji.imagej.IJ.openImage(str(Path(image).absolute()))
-    fiji.imagej.IJ.setAutoThreshold(plus, "Otsu dark")
-    processor = plus.getProcessor()
-    threshold = (float(processor.getMinThreshold()), float(processor.getMaxThreshold()))
+    ij = fiji.imagej.IJ
+    plus = ij.openImage(str(Path(image).absolute()))
+    fiji.imagej.java("ij.Prefs").blackBackground = True
+    ij.setAutoThreshold(plus, "Default dark")
+    ij.run(plus, "Convert to Mask", "")
     result = fb.analyze_particles(
         fiji.from_imagej(plus),
-        threshold=threshold,
-        size=(10, float("inf")),
-        exclude=True,
-        measurements=("area", "mean", "centroid", "perimeter", "shape"),
+        size=(20, float("inf")),
+        circularity=(0.5, 1),
+        measurements=("area", "centroid", "center", "perimeter", "bounding"),
     )
     outdir.mkdir(parents=True, exist_ok=True)
     fb.write_table(result.table, outdir / "Results.tsv", overwrite=True)

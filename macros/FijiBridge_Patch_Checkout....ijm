@@ -7,7 +7,7 @@ if (keys == "") interactive = !fijibridgeHeadless();
 if (interactive) {
     call("ij.plugin.frame.Recorder.disableCommandRecording");
     Dialog.create("FijiBridge Patch Checkout");
-    Dialog.addMessage("A sub-volume of a Zarr store as a file to edit, which remembers where it came from.\nEmpty fields are left out; no input: the active image.");
+    Dialog.addMessage("A sub-volume of a Zarr store as a file to edit, which remembers where it came from.\nEmpty fields are left out.");
     Dialog.addString("Store", "", 32);
     Dialog.addString("Region", "", 8);
     Dialog.addString("Out", "", 32);

@@ -8,6 +8,7 @@ if (interactive) {
     call("ij.plugin.frame.Recorder.disableCommandRecording");
     Dialog.create("FijiBridge Run ilastik Project");
     Dialog.addMessage("Run a trained ilastik project on new images, with ilastik's flags, without ilastik.\nEmpty fields are left out; no input: the active image.");
+    Dialog.addString("Project", "", 32);
     Dialog.addString("Inputs", "", 32);
     Dialog.addString("Input data", "", 32);
     Dialog.addString("Each", "", 32);
@@ -39,7 +40,6 @@ if (interactive) {
     Dialog.addString("Memory", "268435456", 32);
     Dialog.addString("New project", "", 8);
     Dialog.addString("Workflow", "", 32);
-    Dialog.addString("Project", "", 32);
     Dialog.addString("Raw data", "", 8);
     Dialog.addToSameRow();
     Dialog.addString("Prediction mask", "", 8);
@@ -82,6 +82,7 @@ if (interactive) {
     Dialog.addCheckbox("No settings", false);
     Dialog.show();
     keys = "";
+    keys = keys + fijibridgeKey("project", Dialog.getString());
     keys = keys + fijibridgeKey("inputs", Dialog.getString());
     keys = keys + fijibridgeKey("input_data", Dialog.getString());
     keys = keys + fijibridgeKey("each", Dialog.getString());
@@ -107,7 +108,6 @@ if (interactive) {
     value = Dialog.getString(); if (value != "268435456") keys = keys + fijibridgeKey("memory", value);
     keys = keys + fijibridgeKey("new_project", Dialog.getString());
     keys = keys + fijibridgeKey("workflow", Dialog.getString());
-    keys = keys + fijibridgeKey("project", Dialog.getString());
     keys = keys + fijibridgeKey("raw_data", Dialog.getString());
     keys = keys + fijibridgeKey("prediction_mask", Dialog.getString());
     value = Dialog.getChoice(); if (value != "fastfilters") keys = keys + fijibridgeKey("filters", value);

@@ -1,6 +1,7 @@
 #@script(headless=true)
 #@ Context (required=false) context
 #@ ImagePlus (required=false, persist=false) imp
+#@ String (label="Project", description="the trained project, an .ilp file", required=false, persist=false, value="") project
 #@ String (label="Inputs", description="images; a path may go on inside a file; a quoted pattern is one stack", required=false, persist=false, value="") inputs
 #@ String (visibility=INVISIBLE, required=false, persist=false, value="") input
 #@ String (label="Input data", description="the same as INPUT, ilastik's flag", required=false, persist=false, value="") input_data
@@ -34,7 +35,6 @@
 #@ Boolean (label="Ignore training axistags", description="never take the training image's axes for those of an input", required=false, persist=false, value=false) ignore_training_axistags
 #@ String (label="New project", description="ilastik's; no project is made", required=false, persist=false, value="") new_project
 #@ String (label="Workflow", description="ilastik's: Data Conversion", required=false, persist=false, value="") workflow
-#@ String (label="Project", description="the trained project, an .ilp file", required=false, persist=false, value="") project
 #@ String (label="Raw data", description="the same as INPUT, ilastik's flag", required=false, persist=false, value="") raw_data
 #@ String (label="Prediction mask", description="one an input: probabilities are 0 where it is 0", required=false, persist=false, value="") prediction_mask
 #@ String (label="Filters", description="vigra for projects of an ilastik that had no fastfilters; which one fits shows where the result o...", required=false, persist=false, choices={"fastfilters", "vigra"}, value="fastfilters") filters
@@ -73,6 +73,7 @@ if here not in sys.path:
 import fijibridge_call
 
 defaults = {
+    "project": "",
     "inputs": "",
     "input": "",
     "input_data": "",
@@ -106,7 +107,6 @@ defaults = {
     "ignore_training_axistags": "false",
     "new_project": "",
     "workflow": "",
-    "project": "",
     "raw_data": "",
     "prediction_mask": "",
     "filters": "fastfilters",

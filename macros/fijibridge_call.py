@@ -5,7 +5,8 @@
     print(answer["ok"], answer["message"])
 
 One Python process serves a whole Fiji session: it is started on first use, takes JSON lines on its
-stdin, and ends when Fiji ends or nobody has called for a while. No port, no shell.
+stdin, and ends when Fiji ends or nobody has called for a while. No port, no shell. Where no process
+may stay (or the Java property fijibridge.worker is "off") every call starts its own.
 The outcome of the last call is also in two Java properties that every macro can read:
 call("java.lang.System.getProperty", "fijibridge.status") is "ok" or "error", and
 "fijibridge.message" is the message.
@@ -23,7 +24,8 @@ from java.lang import ProcessBuilder, Runnable, Runtime, String, System, Thread,
 from java.nio.file import Files
 from java.nio.file.attribute import FileAttribute
 from java.util import HashMap, UUID
-from java.util.concurrent import ConcurrentHashMap, ConcurrentLinkedQueue, LinkedBlockingQueue
+from java.util.concurrent import ConcurrentHashMap, ConcurrentLinkedQueue, CountDownLatch
+from java.util.concurrent import LinkedBlockingQueue
 from java.util.zip import ZipEntry, ZipInputStream, ZipOutputStream
 import jarray
 
@@ -32,6 +34,11 @@ _COMMAND = ["-P", "-X", "utf8", "-m", "fijibridge.bridge.worker"]
 _MISSING = (
     u"FijiBridge does not find its Python. Type in a terminal:"
     u"  python -m fijibridge fiji install \"%s\""
+)
+
+_ENDED = (
+    u"FijiBridge's Python ended while it worked. Just try again; "
+    u"if it happens again, type: \"%s\" -m fijibridge doctor  %s"
 )
 
 
@@ -157,6 +164,8 @@ def _ask(inputs):
     python = _python()
     if python is None:
         raise IOError(_MISSING % _app())
+    if System.getProperty("fijibridge.worker") == "off":
+        return _once(python, inputs)
     for attempt in (1, 2):
         try:
             state = _locked(_ready, python)
@@ -191,12 +200,33 @@ def _ask(inputs):
         finally:
             state.get("waiting").remove(task)
         # a worker that had ended, of old age, before it began may be asked again elsewhere
-        if begun or attempt == 2:
-            said = u" ".join([_text(line) for line in state.get("said")])
-            raise IOError(
-                u"FijiBridge's Python ended while it worked. Just try again; "
-                u"if it happens again, type: \"%s\" -m fijibridge doctor  %s" % (python, said[-400:])
-            )
+        if begun:
+            raise IOError(_ENDED % (python, _last_words(state.get("said"))))
+    return _once(python, inputs)
+
+
+def _last_words(said):
+    return u" ".join([_text(line) for line in said])[-400:]
+
+
+def _once(python, inputs):
+    """One request to a process of its own, where no worker can stay."""
+    # hexadecimal digits: nothing quotes them, on no system
+    word = "".join(["%02x" % ord(c) for c in json.dumps(inputs)])
+    try:
+        process = ProcessBuilder([python] + _COMMAND + ["--request", word]).start()
+    except (Exception, Throwable) as error:
+        raise IOError(_MISSING % _app() + u"  (%s)" % _text(error))
+    process.getOutputStream().close()
+    said, lines, end = ConcurrentLinkedQueue(), ConcurrentLinkedQueue(), CountDownLatch(2)
+    _daemon(_Lines(process.getInputStream(), lines.add, end.countDown), "FijiBridge answer")
+    _daemon(_Lines(process.getErrorStream(), said.add, end.countDown), "FijiBridge log")
+    end.await()
+    process.waitFor()
+    try:
+        return json.loads(list(lines)[-1])
+    except (IndexError, ValueError):
+        raise IOError(_ENDED % (python, _last_words(said)))
 
 
 def _text(value):

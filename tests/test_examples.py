@@ -13,8 +13,14 @@ EXPECTED = {
     "particles_in_python.py": ["10 cells, 4 brighter", "cells_RoiSet.zip"],
     "masks_to_rois.py": ["0003: composite", "0070: traced", "identical after the round trip: True"],
 }
-#: Examples whose tests are elsewhere: tests/ops, tests/test_lesson.py.
-OTHERS = {"demo.py", "output_saving.py", "output_saving_fiji.py", "output_saving_jython.py"}
+#: Examples whose tests are elsewhere: tests/ops, tests/patch, tests/test_lesson.py.
+OTHERS = {
+    "demo.py",
+    "patch_roundtrip.py",
+    "output_saving.py",
+    "output_saving_fiji.py",
+    "output_saving_jython.py",
+}
 
 
 def test_every_example_is_here():

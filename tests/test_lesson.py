@@ -31,8 +31,11 @@ def commands(image: Path, out: Path) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory):
-    path = tmp_path_factory.mktemp("lesson") / "nuclei of a lesson.tif"
-    fb.write_image(sample_image(), path)
+    """Return 8-bit blobs: ImageJ scales other types before it makes a mask."""
+    path = tmp_path_factory.mktemp("lesson") / "blobs of a lesson.tif"
+    deep = sample_image()
+    pixels = (deep.data / deep.data.max() * 255).astype(np.uint8)
+    fb.write_image(fb.Image.from_array(pixels, deep.axes), path)
     return path
 
 

@@ -36,6 +36,7 @@ _NAMES = {
             "ResultsTable",
             "Roi",
             "RoiSet",
+            "Tracks",
         ),
         "model",
     ),
@@ -60,9 +61,12 @@ _NAMES = {
     "checkin": "ops.patch_checkin",
     "preview": "ops.preview",
     "IlastikProject": "ops.project",
+    "read_tracks": "ops._track_api",
     "run_verb": "ops",
     "snapshot": "ops.snapshot",
     "start_fiji": "bridge.gateway",
+    "track_rois": "ops._track_api",
+    "write_tracks": "ops._track_api",
 }
 
 #: Rooms that are functions too: name -> where the function is.

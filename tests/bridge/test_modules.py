@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import fijibridge as fb
+from bridge import verb_lines
 from fijibridge.bridge import commands
 from fijibridge.bridge.gateway import start_fiji
 from fijibridge.errors import SettingsError
+from fijibridge.ops import from_keys
 from fijibridge.ops._kinds import FLAG
 from fijibridge.ops._settings import declared
 
@@ -77,6 +79,16 @@ def test_a_module_gives_what_python_gives(fiji, tmp_path):
     assert report["count"] == wanted.to_json()["count"]
     for name in ("a b_Results.tsv", "a b_labels.tif"):
         assert (tmp_path / "m" / name).read_bytes() == (tmp_path / "p" / name).read_bytes()
+
+
+def test_every_verb_runs_as_a_module(fiji, tmp_path):
+    inputs = verb_lines.write_inputs(tmp_path)
+    for verb, line in verb_lines.lines(inputs, tmp_path / "python"):
+        from_keys(verb, line)
+    for verb, line in verb_lines.lines(inputs, tmp_path / "module"):
+        ok, message, _ = run(fiji, verb, **verb_lines.module_inputs(verb, line))
+        assert ok, (verb, message)
+    verb_lines.same_files(tmp_path / "python", tmp_path / "module")
 
 
 def test_errors_are_outputs(fiji):

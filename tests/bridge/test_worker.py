@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 import time
 
 import numpy as np
@@ -175,6 +174,8 @@ def test_an_appose_service_can_drive_it(image):
         assert task.outputs["ok"]
     finally:
         service.close()
-        for thread in threading.enumerate():
-            if thread.name.startswith("Appose"):
-                thread.join(10)
+        service.wait_for()
+        for thread in (service._stdout_thread, service._stderr_thread, service._monitor_thread):
+            thread.join(10)
+        for stream in (service._process.stdout, service._process.stderr):
+            stream.close()  # Appose leaves them to the garbage collector

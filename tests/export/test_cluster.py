@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import queue
 import signal
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +15,7 @@ import pytest
 
 import fijibridge as fb
 from fijibridge.errors import SettingsError
+from fijibridge.export import cluster as room
 from fijibridge.export.batch import Item, plan_one, run_item
 from fijibridge.export.cluster import run_items_on
 from fijibridge.export.settings import ExportSettings
@@ -39,7 +40,7 @@ FORMATS = {
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def started():
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     made = distributed.LocalCluster(
         n_workers=2,
@@ -51,6 +52,19 @@ def cluster():
     )
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def _client(started):
+    with distributed.Client(started, set_as_default=False) as client:
+        yield client
+
+
+@pytest.fixture
+def cluster(started, _client):
+    """Return the cluster with both of its workers: an earlier test may have killed one."""
+    _client.wait_for_workers(2, timeout=120)
+    return started
 
 
 @pytest.fixture(scope="module")
@@ -142,16 +156,49 @@ def test_a_broken_input_is_one_clear_error(cluster, volume, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_workers_it_ends(monkeypatch):
-    from fijibridge.export import cluster as room
-
-    class Alone:
-        def nthreads(self):
-            return {}
-
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [("workers", "no workers any more"), ("scheduler", "does not answer any more")],
+)
+def test_a_cluster_that_is_lost_is_one_clear_error(volume, tmp_path, monkeypatch, lost, said):
     monkeypatch.setattr(room, "_PATIENCE", 1.5)
-    with pytest.raises(SettingsError, match="no workers any more"):
-        room._arrived(Alone(), queue.SimpleQueue())
+    made = distributed.LocalCluster(
+        n_workers=1,
+        processes=False,
+        protocol="tcp",
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+    )
+
+    def lose(_nbytes):
+        if lost == "workers":
+            made.scale(0)
+            while made.scheduler.workers:
+                time.sleep(0.01)
+        else:
+            made.sync(made.scheduler.close)
+
+    asked = item(volume, tmp_path / "o.npy", "numpy", memory=1_000_000)
+    try:
+        with pytest.raises(SettingsError, match=said):
+            run_items_on(made.scheduler_address, [asked], lose)
+    finally:
+        made.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_that_do_nothing_are_not_waited_for(monkeypatch):
+    class Idle:
+        def processing(self):
+            return {"tcp://there:1": ()}
+
+    def nothing():
+        time.sleep(0.01)
+        raise TimeoutError
+
+    monkeypatch.setattr(room, "_PATIENCE", 0.05)
+    with pytest.raises(SettingsError, match="no workers that do anything"):
+        room._patiently(Idle(), nothing)
 
 
 def test_addresses_are_checked(volume, tmp_path):

@@ -224,4 +224,5 @@ def test_peak_memory(tmp_path, kind, target, chunks):
     assert done.returncode == 0, done.stderr
     before, after = map(int, done.stdout.split())
     assert after < 400
-    assert after - before < 200  # imports of the target's library and the compiled loops too
+    # imports of the target, the compiled loops and the chunks that wait too
+    assert after - before < 240

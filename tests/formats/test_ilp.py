@@ -71,7 +71,7 @@ def test_newer_pickles_of_the_known_classifier_are_read(tmp_path):
 
 @pytest.mark.parametrize(
     "workflow",
-    ["Object Classification (from pixel classification)", "Cell Density Counting", "Multicut"],
+    ["Cell Density Counting", "Multicut"],
 )
 def test_other_workflows_say_what_they_need(tmp_path, workflow):
     path = simple(workflow=workflow).write(tmp_path / "p.ilp")
@@ -79,7 +79,7 @@ def test_other_workflows_say_what_they_need(tmp_path, workflow):
     with pytest.raises(UnsupportedError) as caught:
         read_project(path)
     assert workflow in str(caught.value)
-    assert "Pixel Classification and Autocontext" in str(caught.value)
+    assert "Pixel Classification, Autocontext" in str(caught.value)
     assert "run_ilastik" in str(caught.value)
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fijibridge.formats import _patchwork
 from fijibridge.formats._patchwork import Patchwork
 from fijibridge.model import Region
 
@@ -23,6 +24,13 @@ def cut(data, n):
 @given(st.data())
 def test_every_chunk_comes_once_and_whole(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("p")
+    held = data.draw(st.sampled_from((0, 40, 400, 1 << 20)))  # in the file, some, all in memory
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(_patchwork, "_HELD", held)
+        every_chunk_comes_once_and_whole(folder, data)
+
+
+def every_chunk_comes_once_and_whole(folder, data):
     shape = tuple(data.draw(st.integers(1, 12)) for _ in range(data.draw(st.integers(1, 3))))
     chunk = tuple(data.draw(st.integers(1, n + 2)) for n in shape)
     image = np.arange(np.prod(shape), dtype=np.int32).reshape(shape) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -73,34 +74,65 @@ def test_parameters_of_every_way_to_write_them():
     assert found == {"dir": ("File", None), "n": ("Integer", "3"), "s": ("String", None)}
 
 
+SCRIPTS = [
+    ("a.ijm", "#@ String who\n#@ int n\nprint(who + n);", ["who=ü [x]", "n=3"], 0, "ü [x]3"),
+    ("a.ijm", "print(getArgument());", ["a=b c"], 0, "a=[b c]"),
+    ("a.ijm", "print(1); exit();", [], 0, "1"),
+    ("a.ijm", 'exit("no cells");', [], 5, "no cells"),
+    ("a.ijm", 'open("/nowhere.tif");', [], 5, "nowhere"),
+    ("a.ijm", "x = ;", [], 5, "macro failed"),
+    ("a.ijm", "#@ String who\n", [], 5, "has no value"),
+    ("a.ijm", "#@ String who\n", ["whom=3"], 5, "has no parameter"),
+    ("a.py", "#@ Integer n\nfrom ij import IJ\nIJ.log('n %d' % n)", ["n=4"], 0, "n 4"),
+    ("a.py", "import sys\nsys.exit(7)", [], 7, "7"),
+    ("a.py", "raise ValueError('seven')", [], 5, "seven"),
+    ("a.groovy", "println 1", [], 4, "needs a Fiji"),
+]
+
+
+@pytest.mark.imagej
+@pytest.mark.parametrize(("name", "text", "words", "code", "said"), SCRIPTS)
+def test_what_a_script_does(imagej, script, name, text, words, code, said, monkeypatch, capfd):
+    """Each in the process of the tests: a Java for every script would take minutes."""
+    from fijibridge.bridge import scripts
+
+    monkeypatch.delenv("FIJI_DIR", raising=False)
+    monkeypatch.setattr(sys, "argv", ["scripts"])
+    outcome = script("outcome.json", "")
+    spec = {
+        "path": str(script(name, text)),
+        "values": dict(word.split("=", 1) for word in words),
+        "headless": True,
+        "fiji": None,
+        "outcome": str(outcome),
+    }
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(spec)))
+    assert scripts.main() == code
+    imagej.java("java.lang.System").out.flush()
+    found = json.loads(outcome.read_text(encoding="utf-8"))
+    assert found["code"] == code
+    assert said in capfd.readouterr().out + found["message"]
+
+
 @pytest.mark.imagej
 @pytest.mark.parametrize(
-    ("name", "text", "words", "code", "said"),
+    ("name", "text", "code", "said"),
     [
-        ("a.ijm", "#@ String who\n#@ int n\nprint(who + n);", ["who=ü [x]", "n=3"], 0, "ü [x]3"),
-        ("a.ijm", "print(getArgument());", ["a=b c"], 0, "a=[b c]"),
-        ("a.ijm", "print(1); exit();", [], 0, "1"),
-        ("a.ijm", 'exit("no cells");', [], 5, "no cells"),
-        ("a.ijm", 'open("/nowhere.tif");', [], 5, "nowhere"),
-        ("a.ijm", "x = ;", [], 5, "macro failed"),
-        ("a.ijm", "#@ String who\n", [], 5, "has no value"),
-        ("a.ijm", "#@ String who\n", ["whom=3"], 5, "has no parameter"),
-        ("a.py", "#@ Integer n\nfrom ij import IJ\nIJ.log('n %d' % n)", ["n=4"], 0, "n 4"),
-        ("a.py", "import sys\nsys.exit(7)", [], 7, "7"),
-        ("a.py", "from java.lang import System\nSystem.exit(3)", [], 3, "3"),
-        ("a.py", "raise ValueError('seven')", [], 5, "seven"),
-        ("a.groovy", "println 1", [], 4, "needs a Fiji"),
+        ("a.ijm", 'print("b [c]"); exit("no cells");', 5, "its log says why"),
+        ("a.py", "from java.lang import System\nSystem.exit(3)", 3, "exit code 3"),
     ],
 )
-def test_exit_code_and_log(imagej, script, name, text, words, code, said, monkeypatch):
+def test_the_shell_sees_exit_code_and_log(imagej, script, name, text, code, said, monkeypatch):
     monkeypatch.delenv("FIJI_DIR", raising=False)
-    done = cli("fiji", "run", script(name, text), "--headless", *words)
-    assert said in done.stdout + done.stderr
+    done = cli("fiji", "run", script(name, text), "--headless")
     assert done.returncode == code
+    assert said in done.stderr
+    assert done.stdout == ("b [c]\nno cells\n" if code == 5 else "")
 
 
 @pytest.mark.imagej
-def test_a_script_uses_the_commands(imagej, script, tmp_path):
+def test_a_script_uses_the_commands(imagej, script, tmp_path, monkeypatch):
+    monkeypatch.delenv("FIJI_DIR", raising=False)
     image = tmp_path / "nuclei.tif"
     fb.write_image(sample_image(), image)
     text = (
@@ -108,8 +140,8 @@ def test_a_script_uses_the_commands(imagej, script, tmp_path):
         f'table=[{tmp_path}/t.tsv]"); print(call("java.lang.System.getProperty", '
         '"fijibridge.status"));'
     )
-    done = cli("fiji", "run", script("a.ijm", text), "--headless", "--json")
-    body = json.loads(done.stdout)
+    report = run_verb("fiji", action="run", target=str(script("a.ijm", text)), headless=True)
+    body = report.to_json()
     assert body["ok"]
     assert body["exit_code"] == 0
     assert "ok" in body["log"]

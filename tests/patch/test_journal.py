@@ -40,8 +40,13 @@ def _edit(folder, region="z=3:15,y=5:30,x=9:40", *, store="s.ome.zarr", name="p.
     return new
 
 
-@pytest.mark.parametrize("mode", ["checkin", "labels", "undo"])
-@pytest.mark.parametrize("version", ["0.4", "0.5"])
+@pytest.mark.parametrize(
+    ("mode", "version"),
+    [
+        *((mode, version) for mode in ("checkin", "labels", "undo") for version in ("0.4", "0.5")),
+        ("recover", "0.4"),
+    ],
+)
 def test_killed_at_any_step(tmp_path, mode, version):
     _, store = _store(tmp_path, version=version)
     _edit(tmp_path)
@@ -52,7 +57,7 @@ def test_killed_at_any_step(tmp_path, mode, version):
     run = subprocess.run(
         [
             *(sys.executable, str(PROBE), str(tmp_path), store.name, str(tmp_path / "p.npy")),
-            *(mode, str(pytest.count(7, 1))),
+            *(mode, str(pytest.count(41 if mode == "recover" else 9, 1))),
         ],
         capture_output=True,
         text=True,
@@ -63,7 +68,7 @@ def test_killed_at_any_step(tmp_path, mode, version):
     found = json.loads(run.stdout)
     assert found["broken"] == []
     assert found["litter"] == []
-    assert found["before"] + found["after"] == found["tried"] > 3
+    assert found["before"] + found["after"] == found["tried"] > 1
     assert found["before"] > 0
     assert found["after"] > 0
 
@@ -190,11 +195,11 @@ WORKER = textwrap.dedent(
         region = {"z": (z, z + 8), "y": (y, y + 8), "x": (x, x + 8)}
         name = f"{folder}/{me}-{i}.npy"
         while True:
-            fb.checkout(store, region, name, overwrite=True)
-            a = np.load(name)
-            a[:, :, int(me) :: 2] += 1
-            np.save(name, a)
             try:
+                fb.checkout(store, region, name, overwrite=True)
+                a = np.load(name)
+                a[:, :, int(me) :: 2] += 1
+                np.save(name, a)
                 fb.checkin(name)
             except SettingsError as error:
                 assert "was changed at" in error.message or "while it was" in error.message, error

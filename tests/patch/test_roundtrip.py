@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import fijibridge as fb
@@ -60,7 +60,7 @@ def _edited(rng, old, edit):
     return np.where(rng.random(old.shape) < 0.3, new, old) if edit == "some" else new
 
 
-@settings(max_examples=pytest.count(60, 1500))
+@settings(max_examples=pytest.count(40, 1500))
 @given(cases())
 def test_every_level_equals_a_rebuild(tmp_path_factory, case):
     tmp = tmp_path_factory.mktemp("patch")
@@ -68,9 +68,14 @@ def test_every_level_equals_a_rebuild(tmp_path_factory, case):
     labels = case["labels"] and case["dtype"] != "float32" and "c" not in case["keys"]
     how = "first" if labels else case["how"]
     a = _noise(rng, case["shape"], case["dtype"])
+    levels = pyramid(a, case["keys"], case["halve"], how, case["levels"])
+    for other in {*HOW} - {how}:  # a few samples may be made by two rules: nobody can tell
+        twin = pyramid(a, case["keys"], case["halve"], other, case["levels"])
+        same = all(np.array_equal(x, y) for x, y in zip(levels, twin, strict=True))
+        assume(not same or all(n == m for n, m in zip(a.shape, levels[-1].shape, strict=True)))
     store = write_store(
         tmp / "s.ome.zarr",
-        pyramid(a, case["keys"], case["halve"], how, case["levels"]),
+        levels,
         case["keys"],
         chunks=case["chunks"],
         version=case["version"],
@@ -83,7 +88,7 @@ def test_every_level_equals_a_rebuild(tmp_path_factory, case):
     assert np.array_equal(old.reshape(a[box].shape), a[box])
     new = _edited(rng, old, case["edit"])
     np.save(tmp / "p.npy", new)
-    done = fb.checkin(tmp / "p.npy", axes=case["keys"])
+    done = fb.checkin(tmp / "p.npy")
     b = a.copy()
     b[box] = new.reshape(a[box].shape)
     wanted = pyramid(b, case["keys"], case["halve"], how, case["levels"])

@@ -61,10 +61,13 @@ class FileHost:
         What the shim handed over: ``image``, ``selection``, ``rois``, ``results`` (files; None:
         there is none; absent: not asked for yet), ``threshold`` ("LOW,HIGH"), ``title``,
         ``directory``.
+    common
+        Where the folder of what is shown is made; None = the folder for temporary files.
     """
 
-    def __init__(self, given: Mapping[str, Any]) -> None:
+    def __init__(self, given: Mapping[str, Any], common: str | None = None) -> None:
         self._given = given
+        self._common = common
         self.shown: list[dict[str, str]] = []
         self.folder: Path | None = None
 
@@ -154,7 +157,7 @@ class FileHost:
 
     def _path(self, suffix: str) -> Path:
         if self.folder is None:
-            self.folder = Path(tempfile.mkdtemp(prefix="fijibridge-"))
+            self.folder = Path(tempfile.mkdtemp(prefix="fijibridge-", dir=self._common))
         return self.folder / f"{len(self.shown) + 1}.{suffix}"
 
     def _show(self, kind: str, path: Path, title: str) -> None:

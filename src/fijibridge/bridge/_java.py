@@ -12,7 +12,15 @@ from typing import Any
 
 from fijibridge.errors import BridgeError, MissingDependencyError
 
-__all__ = ["ENDPOINTS", "IMAGEJ_VERSION", "JavaFound", "find_java", "jimport", "start_jvm"]
+__all__ = [
+    "ENDPOINTS",
+    "IMAGEJ_VERSION",
+    "SIGNALS",
+    "JavaFound",
+    "find_java",
+    "jimport",
+    "start_jvm",
+]
 
 IMAGEJ_VERSION = "1.54p"
 #: Everything of the embedded host, pinned; all of it is on Maven Central.
@@ -22,6 +30,9 @@ ENDPOINTS = (
     "org.scijava:scijava-common:2.100.1",
     "org.python:jython-slim:2.7.4",
 )
+#: Ctrl-C and SIGTERM stay Python's: Java would take its bridge to Python apart while Python
+#: is still on it, and the process would end in a segmentation fault, or not at all.
+SIGNALS = "-Xrs"
 _MIN_JAVA = 11  # JPype's
 
 
@@ -121,6 +132,7 @@ def start_jvm(*, headless: bool = True, options: tuple[str, ...] = ()) -> None:
     if java.major >= 22:
         config.add_options("--enable-native-access=ALL-UNNAMED")
     config.add_options("-Dfile.encoding=UTF-8")
+    config.add_options(SIGNALS)
     for option in options:
         config.add_options(option)
     _start(scyjava, java)

@@ -13,10 +13,12 @@ import logging
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from fijibridge.bridge import _door, dialog
 from fijibridge.bridge._java import jimport
+from fijibridge.bridge._words import in_macro_words
 from fijibridge.bridge.host import ImageJHost, is_headless
 from fijibridge.errors import FijiBridgeError
 from fijibridge.ops import OPERATIONS, call, operation
@@ -113,7 +115,7 @@ def run_guarded(verb: str, given: Mapping[str, Any] | str | None) -> Outcome:
             return Outcome(status="cancelled", message=f"{found.menu} was cancelled.")
         return run_command(verb, values)
     except FijiBridgeError as error:
-        return _refused(error)
+        return _refused(error, verb)
     except Exception as error:  # noqa: BLE001  # Java would print it and go on
         return _bug(error)
 
@@ -125,13 +127,21 @@ def _values(found: Operation, options: str | None) -> dict[str, Any] | None:
     asks = found.menu.endswith("...")
     if not asks or is_headless():
         return {}
-    values = dialog.ask(found)
+    values = dialog.ask(found, partial(_planned, found))
     if values is not None:
         try:
             dialog.record(found, values)
         except FijiBridgeError as error:  # a wrong value: the run itself will say so
             _log.debug("not recorded: %s", error)
     return values
+
+
+def _planned(found: Operation, values: Mapping[str, Any]) -> str:
+    """Return what a run with these settings would do, or what is wrong with them."""
+    outcome = run_guarded(found.name, {**values, "dry_run": True})
+    notes = (in_macro_words(note, found.name) for note in outcome.report.get("notes", ()))
+    said = outcome.message.replace("writes nothing", "writes nothing, its results are shown")
+    return "\n".join([said, *notes])
 
 
 def run_command(verb: str, values: Mapping[str, Any] | str) -> Outcome:
@@ -161,20 +171,24 @@ def run_command(verb: str, values: Mapping[str, Any] | str) -> Outcome:
         given = parse_keys(values) if isinstance(values, str) else values
         report = run_hosted(verb, given, host, progress=progress)
     except FijiBridgeError as error:
-        return _refused(error)
+        return _refused(error, verb)
     return _done(report)
 
 
 def _done(report: Report) -> Outcome:
     body = report.to_json()
     if report.failures:
-        said = [f"{title}: {error}" for title, error in report.failures]
+        said = [
+            f"{title}: {in_macro_words(str(error), report.verb)}"
+            for title, error in report.failures
+        ]
         return Outcome(status="error", message="\n".join(said), report=body)
-    return Outcome(status="ok", message="\n".join(report.lines) or report.script, report=body)
+    text = in_macro_words("\n".join(report.lines), report.verb)
+    return Outcome(status="ok", message=text or report.script, report=body)
 
 
-def _refused(error: FijiBridgeError) -> Outcome:
-    text = f"{error.message} {error.hint}".strip()
+def _refused(error: FijiBridgeError, verb: str) -> Outcome:
+    text = in_macro_words(f"{error.message} {error.hint}".strip(), verb)
     return Outcome(status="error", message=text, report={"ok": False, "error": error_json(error)})
 
 
@@ -207,7 +221,7 @@ def _said(label: str, outcome: Outcome, *, show: bool) -> None:
     if show:
         ij.log(outcome.message)
     for note in outcome.report.get("notes", ()):
-        ij.log(f"{label}: {note}")
+        ij.log(f"{label}: {in_macro_words(note, str(outcome.report.get('verb', '')))}")
 
 
 def _wrapped(text: str) -> str:

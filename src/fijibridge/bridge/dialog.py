@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.bridge._java import jimport
@@ -11,7 +12,7 @@ from fijibridge.ops._run import RunOptions
 from fijibridge.ops._settings import as_text, declared, from_mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from fijibridge.ops import Operation
     from fijibridge.ops._settings import Declared
@@ -23,12 +24,14 @@ _COMMON = ("overwrite", "skip_existing", "no_settings")
 _WIDTH, _PATH_WIDTH = 14, 22  # of text fields, in letters
 _IN_A_ROW = 2  # text fields
 _FLAGS_IN_A_ROW = 4
+_PLAN_WIDTH = 100  # letters
 
 
 def fields_of(operation: Operation) -> tuple[Declared, ...]:
-    """Return the settings that the dialog of a verb shows, in order."""
+    """Return the settings that the dialog of a verb shows, what must be given first."""
     common = [item for item in declared(RunOptions) if item.name in _COMMON]
-    return (*declared(operation.settings), *common)
+    own = sorted(declared(operation.settings), key=lambda item: not item.required)
+    return (*own, *common)
 
 
 def _default(item: Declared) -> str:
@@ -42,10 +45,17 @@ def _label(item: Declared) -> str:
     return item.name[:1].upper() + item.name[1:]
 
 
-def ask(operation: Operation) -> dict[str, Any] | None:
+def ask(operation: Operation, plan: Callable[[dict[str, Any]], str]) -> dict[str, Any] | None:
     """Show the dialog and return what is not at its default, or None when it was cancelled.
 
     Only texts go in and come out; the verb parses them as it does those of a macro.
+
+    Parameters
+    ----------
+    operation
+        The verb.
+    plan
+        What the button Plan shows for the fields as they are: what would be done, or what is wrong.
     """
     items = fields_of(operation)
     texts = [item for item in items if item.kind is not FLAG]
@@ -60,6 +70,7 @@ def ask(operation: Operation) -> dict[str, Any] | None:
             _leave_room(dialog)
     if flags:
         _add_flags(dialog, flags)
+    _add_plan(dialog, lambda: plan(_read(dialog, texts, flags)))
     dialog.addHelp(_help(operation))
     # its fields are read from their components: asked for values it would record them all
     dialog.showDialog()
@@ -71,7 +82,9 @@ def ask(operation: Operation) -> dict[str, Any] | None:
 
 def _message(dialog: Any, operation: Operation) -> None:
     summary = operation.summary[:1].upper() + operation.summary[1:]
-    dialog.addMessage(f"{summary}. Empty fields are left out; no input: the active image.")
+    must = any(item.required for item in declared(operation.settings))
+    active = "; no input: the active image" if operation.opens or not must else ""
+    dialog.addMessage(f"{summary}. Empty fields are left out{active}.")
 
 
 def _add(dialog: Any, item: Declared) -> None:
@@ -103,6 +116,18 @@ def _add_flags(dialog: Any, flags: list[Declared]) -> None:
     names = jpype.JArray(jpype.JString)([_label(item) for item in flags])
     states = jpype.JArray(jpype.JBoolean)([_default(item) == "true" for item in flags])
     dialog.addCheckboxGroup(rows, _FLAGS_IN_A_ROW, names, states)
+
+
+def _add_plan(dialog: Any, plan: Callable[[], str]) -> None:
+    """Add a button that says what would be done."""
+    from jpype import JProxy
+
+    def pressed(_event: Any) -> None:
+        text = "\n".join(textwrap.fill(line, _PLAN_WIDTH) for line in plan().splitlines())
+        jimport("ij.gui.MessageDialog")(jimport("ij.IJ").getInstance(), "Plan", text)
+
+    listener = JProxy("java.awt.event.ActionListener", dict={"actionPerformed": pressed})
+    dialog.addButton("Plan", listener)
 
 
 def _help(operation: Operation) -> str:

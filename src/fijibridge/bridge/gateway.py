@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fijibridge.bridge import convert, convert_objects, imglib
-from fijibridge.bridge._java import find_java, jimport
+from fijibridge.bridge._java import SIGNALS, find_java, jimport
 from fijibridge.bridge.commands import commands, register_commands, run_command
 from fijibridge.bridge.doctor import find_fiji
 from fijibridge.bridge.embedded import EmbeddedImageJ, start_embedded
@@ -269,6 +269,7 @@ def _start_pyimagej(place: Path | str, mode: str) -> Fiji:
     except ImportError:
         raise MissingDependencyError("pyimagej", "fiji", "Starting Fiji") from None
     scyjava.config.endpoints.clear()  # importing imglyb appended one that needs the network
+    scyjava.config.add_options(SIGNALS)
     if java.major >= 9:
         scyjava.config.add_options("--add-opens=java.base/java.lang=ALL-UNNAMED")
     if java.major >= 22:

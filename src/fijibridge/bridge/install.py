@@ -25,7 +25,15 @@ from fijibridge.errors import BridgeError, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Installed", "Place", "find_place", "install", "uninstall"]
+__all__ = [
+    "Installed",
+    "Place",
+    "find_place",
+    "install",
+    "planned_install",
+    "planned_uninstall",
+    "uninstall",
+]
 
 _LIBRARY = "macros/FijiBridge"
 _MANIFEST = f"{_LIBRARY}/manifest.json"
@@ -151,6 +159,60 @@ def _make_folders(place: Place, names: Mapping[str, bytes]) -> list[str]:
     return made
 
 
+def _chosen(python: str | None) -> str:
+    chosen = sys.executable if python is None else python
+    if "\n" in chosen or not chosen:
+        raise SettingsError(f"The path of Python is {chosen!r}; a macro cannot hold it.")
+    return chosen
+
+
+def _states(
+    place: Place, wanted: Mapping[str, bytes], old: Mapping[str, Any], *, overwrite: bool
+) -> dict[str, str | None]:
+    """Return file -> digest of what is there; refuse to replace what is not ours."""
+    states = {name: _state(place, name) for name in {*wanted, *old["files"]}}
+    for name, content in wanted.items():
+        there = states[name]
+        if there not in {None, _digest(content), old["files"].get(name)} and not overwrite:
+            raise SettingsError(
+                f"{str(place.root / name)!r} is there already and is not as fijibridge made it.",
+                "Say --overwrite to replace it.",
+            )
+    return states
+
+
+def planned_install(folder: str | os.PathLike[str], *, overwrite: bool = False) -> Installed:
+    """Return what `install` would do; nothing is written.
+
+    Raises
+    ------
+    SettingsError
+        As `install`.
+    """
+    place = find_place(folder)
+    wanted, old = _wanted(place, _chosen(None)), _manifest(place)
+    states = _states(place, wanted, old, overwrite=overwrite)
+    new = [name for name, content in wanted.items() if states[name] != _digest(content)]
+    gone = old["files"].keys() - wanted.keys()
+    return Installed(place=place, written=tuple(sorted(new)), removed=tuple(sorted(gone)))
+
+
+def planned_uninstall(folder: str | os.PathLike[str]) -> Installed:
+    """Return what `uninstall` would do; nothing is deleted.
+
+    Raises
+    ------
+    SettingsError
+        As `uninstall`.
+    """
+    place = _installed(folder)
+    files = _manifest(place)["files"]
+    ours = [name for name, digest in files.items() if _state(place, name) in {digest, None}]
+    kept = files.keys() - set(ours)
+    removed = sorted([*ours, _MANIFEST])
+    return Installed(place=place, removed=tuple(removed), kept=tuple(sorted(kept)))
+
+
 def install(
     folder: str | os.PathLike[str], *, overwrite: bool = False, python: str | None = None
 ) -> Installed:
@@ -172,20 +234,9 @@ def install(
     BridgeError
         When the folder cannot be written; the note lists what to copy where.
     """
-    place = find_place(folder)
-    chosen = sys.executable if python is None else python
-    if "\n" in chosen or not chosen:
-        raise SettingsError(f"The path of Python is {chosen!r}; a macro cannot hold it.")
-    wanted = _wanted(place, chosen)
-    old = _manifest(place)
-    states = {name: _state(place, name) for name in {*wanted, *old["files"]}}
-    for name, content in wanted.items():
-        there = states[name]
-        if there not in {None, _digest(content), old["files"].get(name)} and not overwrite:
-            raise SettingsError(
-                f"{str(place.root / name)!r} is there already and is not as fijibridge made it.",
-                "Say --overwrite to replace it.",
-            )
+    place, chosen = find_place(folder), _chosen(python)
+    wanted, old = _wanted(place, chosen), _manifest(place)
+    states = _states(place, wanted, old, overwrite=overwrite)
     written: list[str] = []
     removed: list[str] = []
     kept: list[str] = []
@@ -236,6 +287,16 @@ def _take_away(place: Place, name: str, digest: str) -> bool:
     return True
 
 
+def _installed(folder: str | os.PathLike[str]) -> Place:
+    place = find_place(folder)
+    if not (place.root / _MANIFEST).is_file():
+        raise SettingsError(
+            f"FijiBridge is not installed in {str(place.root)!r}.",
+            f'Type: fijibridge fiji install "{place.root}"',
+        )
+    return place
+
+
 def uninstall(folder: str | os.PathLike[str]) -> Installed:
     """Take out what `install` put in; changed files stay and are named.
 
@@ -246,12 +307,7 @@ def uninstall(folder: str | os.PathLike[str]) -> Installed:
     BridgeError
         When the folder cannot be written.
     """
-    place = find_place(folder)
-    if not (place.root / _MANIFEST).is_file():
-        raise SettingsError(
-            f"FijiBridge is not installed in {str(place.root)!r}.",
-            f'Type: fijibridge fiji install "{place.root}"',
-        )
+    place = _installed(folder)
     old = _manifest(place)
     removed: list[str] = []
     kept: list[str] = []

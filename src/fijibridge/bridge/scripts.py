@@ -236,8 +236,10 @@ def _run_macro(host: Any, text: str, variables: Mapping[str, Any], argument: str
         result = interpreter.run(_macro_text(str(code), variables), argument)
     except jimport("java.lang.Throwable") as error:
         detail = interpreter.getErrorMessage() or ij.getErrorMessage()
-        if not detail and str(error.getMessage()) == _CANCELED and not _EXIT_WORDS.search(text):
-            return  # exit() of a macro: it was done; exit("message") is how macros fail
+        if not detail and str(error.getMessage()) == _CANCELED:
+            if _EXIT_WORDS.search(text):  # exit("message") is how macros fail; ImageJ logs it
+                raise BridgeError("The macro ended itself by exit(…); its log says why.") from error
+            return  # exit() of a macro: it was done
         raise BridgeError(f"The macro failed: {str(detail or error).strip()}") from error
     message = ij.getErrorMessage()
     if message is not None or str(result) == "[aborted]":

@@ -30,7 +30,8 @@ __all__ = ["COMMON", "Shim", "commands", "generate", "main", "shims"]
 COMMON = ("overwrite", "skip_existing", "dry_run", "no_settings")
 _SHARED = {"py": "fijibridge_call.py", "ijm": "fijibridge_call.ijm"}
 _NOTE = "Made by: python -m fijibridge.bridge.shims macros. Do not edit."
-_LEFT_OUT = "Empty fields are left out; no input: the active image."
+_LEFT_OUT = "Empty fields are left out"
+_ACTIVE = "; no input: the active image"
 _SHORT, _WIDE = 8, 32  # text fields, in letters
 _HELP = 100  # characters of a tool tip
 
@@ -104,7 +105,7 @@ def generate(folder: Path) -> list[Path]:
 
 
 def _settings(verb: Operation) -> list[Declared]:
-    own = list(declared(verb.settings))
+    own = sorted(declared(verb.settings), key=lambda item: not item.required)
     names = {item.name for item in own}
     common = [i for i in declared(RunOptions) if i.name in COMMON and i.name not in names]
     return own + common
@@ -183,6 +184,8 @@ def _jython(verb: Operation) -> str:
 
 def _macro(verb: Operation) -> str:
     items = _settings(verb)
+    must = any(item.required for item in declared(verb.settings))
+    left_out = _LEFT_OUT + (_ACTIVE if verb.opens or not must else "") + "."
     lines = [
         "#include FijiBridge/fijibridge_call.ijm",
         f"// {verb.menu}: {_ascii(verb.summary)}.",
@@ -193,7 +196,7 @@ def _macro(verb: Operation) -> str:
         "if (interactive) {",
         '    call("ij.plugin.frame.Recorder.disableCommandRecording");',
         f'    Dialog.create("{verb.menu.removesuffix("...")}");',
-        f'    Dialog.addMessage("{_sentence(verb.summary)}.\\n{_LEFT_OUT}");',
+        f'    Dialog.addMessage("{_sentence(verb.summary)}.\\n{left_out}");',
     ]
     fields = [item for item in items if item.kind is not FLAG]
     flags = [item for item in items if item.kind is FLAG]

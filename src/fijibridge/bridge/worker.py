@@ -12,7 +12,10 @@ worker protocol, so an Appose service can drive it as well:
 what `FileHost` takes; ``outputs`` hold ``ok``, ``message``, ``error``, ``report``, ``shown``, or
 ``need``: what of the host is to be handed over with the same request.
 
-``--once VERB KEYS GIVEN`` does one request and answers in lines that an ImageJ macro can read.
+``--once VERB KEYS GIVEN`` does one request and answers in lines that an ImageJ macro can read;
+``--request HEX`` does one whose inputs are JSON, and answers in JSON, where no process may stay.
+
+What a worker that was killed has left in the folder for temporary files, the next one removes.
 """
 
 from __future__ import annotations
@@ -24,10 +27,13 @@ import os
 import queue
 import re
 import shutil
+import signal
 import sys
+import tempfile
 import threading
 import time
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.bridge._filehost import FileHost, Needed
@@ -43,6 +49,7 @@ _THREADS = 4  # calls at once
 _LARGEST = 64 << 20  # bytes of a request
 _HOST = ("image", "selection", "rois", "results", "threshold", "title", "directory")
 _ONCE = ("image", "selection", "threshold", "title", "directory", "rois", "results")
+_ERROR = {"error": "message", "hint": "hint"}
 _warned = threading.local()
 
 
@@ -71,13 +78,15 @@ def decoded(text: str) -> str:
     return found.encode("utf-16-be", "surrogatepass").decode("utf-16-be", "replace")
 
 
-def answer(inputs: Mapping[str, Any]) -> dict[str, Any]:
+def answer(inputs: Mapping[str, Any], *, folder: str | None = None) -> dict[str, Any]:
     """Do one request; never raises.
 
     Parameters
     ----------
     inputs
         See the module.
+    folder
+        Where the files that are shown go; None = the folder for temporary files.
 
     Returns
     -------
@@ -88,7 +97,8 @@ def answer(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """
     from fijibridge.ops._operation import error_json
 
-    host = FileHost({key: inputs[key] for key in _HOST if key in inputs})
+    verb = str(inputs.get("verb") or "")
+    host = FileHost({key: inputs[key] for key in _HOST if key in inputs}, folder)
     try:
         report, notes = _run(inputs, host)
     except Needed as needed:
@@ -96,23 +106,25 @@ def answer(inputs: Mapping[str, Any]) -> dict[str, Any]:
         return {"ok": False, "need": needed.what}
     except FijiBridgeError as error:
         host.remove()
-        return _failed(error_json(error))
+        return _failed(error_json(error), verb)
     except MemoryError:
         host.remove()
-        return _failed({"message": "There is not enough memory for this.", "hint": ""})
+        return _failed({"message": "There is not enough memory for this.", "hint": ""}, verb)
     except Exception as error:  # noqa: BLE001  # the other side speaks JSON only
         import traceback
 
         host.remove()
         found = error_json(error)
         found["message"] = f"This is a bug in fijibridge, please report it: {found['message']}"
-        return _failed(found | {"hint": traceback.format_exc(limit=-3)})
+        return _failed(found | {"hint": traceback.format_exc(limit=-3)}, verb)
+    from fijibridge.bridge._words import in_macro_words
+
     body = report.to_json()
     body["notes"] = [*body.get("notes", ()), *notes]
     lines = [*report.lines, *(f"wrote {path}" for path in report.outputs), *body["notes"]]
     out = {
         "ok": body["ok"],
-        "message": "\n".join(lines),
+        "message": in_macro_words("\n".join(lines), verb),
         "error": "",
         "hint": "",
         "report": body,
@@ -120,17 +132,18 @@ def answer(inputs: Mapping[str, Any]) -> dict[str, Any]:
         "folder": "" if host.folder is None else str(host.folder),
     }
     if not body["ok"]:
-        out |= {"error": body["error"]["message"], "hint": body["error"]["hint"]}
+        out |= {key: in_macro_words(body["error"][text], verb) for key, text in _ERROR.items()}
     return out
 
 
-def _failed(error: Mapping[str, str]) -> dict[str, Any]:
-    said = f"{error['message']} {error['hint']}".strip()
+def _failed(error: Mapping[str, str], verb: str) -> dict[str, Any]:
+    from fijibridge.bridge._words import in_macro_words
+
+    found = {key: in_macro_words(error[text], verb) for key, text in _ERROR.items()}
     return {
         "ok": False,
-        "message": said,
-        "error": error["message"],
-        "hint": error["hint"],
+        "message": f"{found['error']} {found['hint']}".strip(),
+        **found,
         "type": error.get("type", ""),
         "shown": [],
         "folder": "",
@@ -250,11 +263,35 @@ def _lines(handle: int) -> Iterator[bytes]:
         yield rest
 
 
-def _serve(idle: float) -> int:
+def _own_folder() -> str:
+    """Give this process a folder of its own for temporary files; returns the common one.
+
+    A killed process leaves its folder to the next one, which sees by the name whose it was.
+    """
+    from fijibridge.formats._target import hidden_name, remove_leftovers
+
+    common = tempfile.gettempdir()
+    remove_leftovers(Path(common))
+    mine = Path(common) / hidden_name("worker")
+    mine.mkdir(mode=0o700)
+    atexit.register(shutil.rmtree, mine, ignore_errors=True)
+    tempfile.tempdir = str(mine)
+    return common
+
+
+def _quiet_stdout() -> int:
+    """Lead what prints to stderr, and warnings into the answers; returns the real stdout."""
     out = os.dup(1)
     os.dup2(2, 1)  # whatever prints must not get between the lines
     warnings.simplefilter("always", UserWarning)
     warnings.showwarning = _note
+    return out
+
+
+def _serve(idle: float) -> int:
+    out = _quiet_stdout()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that what is temporary goes
+    _own_folder()
 
     def write(line: bytes) -> None:
         view = memoryview(line)
@@ -277,11 +314,8 @@ def _once(words: Sequence[str]) -> int:
         name, _, value = decoded(word).partition("=")
         if name in _ONCE:
             inputs[name] = value or None
-    out = os.dup(1)
-    os.dup2(2, 1)
-    warnings.simplefilter("always", UserWarning)
-    warnings.showwarning = _note
-    found = answer(inputs)
+    out = _quiet_stdout()
+    found = answer(inputs, folder=_own_folder())  # what is shown outlives this process
     state = "ok" if found["ok"] else f"need {found['need']}" if "need" in found else "error"
     lines = [f"fijibridge {state}", encoded(found.get("message", ""))]
     lines.append(encoded(found.get("folder", "")))
@@ -294,8 +328,17 @@ def _once(words: Sequence[str]) -> int:
     return 0
 
 
+def _request(word: str) -> int:
+    """Answer one request: its inputs as JSON in hexadecimal digits, which nothing quotes."""
+    out = _quiet_stdout()
+    found = answer(json.loads(bytes.fromhex(word)), folder=_own_folder())
+    with os.fdopen(out, "wb") as stream:
+        stream.write(json.dumps(found, allow_nan=False).encode() + b"\n")
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the worker: ``[--idle SECONDS]`` or ``--once VERB KEYS GIVEN``.
+    """Run the worker: ``[--idle SECONDS]``, ``--once VERB KEYS GIVEN`` or ``--request HEX``.
 
     Returns
     -------
@@ -305,6 +348,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["--once"]:
         return _once(words[1:])
+    if words[:1] == ["--request"]:
+        return _request(words[1])
     idle = float(words[1]) if words[:1] == ["--idle"] else _IDLE
     with contextlib.suppress(KeyboardInterrupt):
         return _serve(idle)

@@ -5,6 +5,11 @@ on one computer and no result depends on who made them. Into a store of many fil
 their own chunks, where all of them see its folder; a format of one file has one writer, this
 process, which takes finished blocks, a bounded number at a time. A worker that dies has its blocks
 made again by others; chunks it left half-written are written anew.
+
+Processes of this computer work through a cluster too (``dask scheduler``, ``dask worker``);
+``--jobs`` are threads. Decoding, arithmetic and compression run without Python's lock, so threads
+share the cores; processes would be started for every run, by importing a user's script anew, and
+would send each block of a format of one file to its writer.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ import functools
 import math
 import os
 import queue
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +48,7 @@ __all__ = ["connect", "execute_on", "run_items_on"]
 
 _COPIES = 24
 _LARGEST = 1 << 28  # bytes of blocks in flight; blocks travel
-_PATIENCE = 60.0  # seconds without any worker
+_PATIENCE = 60.0  # seconds in which no worker has anything to do
 _RETRIES = 5
 
 
@@ -274,10 +280,10 @@ def _gather(
         while waiting:
             future, part = waiting[0]
             while future.key not in finished:
-                finished.add(_arrived(client, arrived).key)
+                finished.add(_patiently(client, functools.partial(_next, arrived)).key)
             waiting.popleft()
             finished.discard(future.key)
-            block, nbytes, noted, counts = _result(future)
+            block, nbytes, noted, counts = _patiently(client, functools.partial(_result, future))
             future.release()
             tally.add(saturated=counts[0], nans=counts[1])
             if block is not None:
@@ -292,34 +298,65 @@ def _gather(
         raise
 
 
-def _arrived(client: Any, arrived: queue.SimpleQueue[Any]) -> Any:
-    """Return the next block that is done.
+def _patiently(client: Any, ask: Callable[[], Any]) -> Any:
+    """Return what `ask` gives in the end; it raises TimeoutError as long as there is nothing.
 
     Raises
     ------
     SettingsError
-        When there has been no worker for a minute.
+        When the scheduler is gone, or there has been no worker at work for a minute: it does not
+        wait for ever.
     """
-    lonely = 0.0
+    idle_since = time.monotonic()
     while True:
         try:
-            return arrived.get(timeout=1)
-        except queue.Empty:
-            lonely = 0.0 if client.nthreads() else lonely + 1
-        if lonely > _PATIENCE:
+            return ask()
+        except TimeoutError:
+            workers, busy = _at_work(client)
+        if busy:
+            idle_since = time.monotonic()
+        elif time.monotonic() - idle_since > _PATIENCE:
+            what = "workers that do anything" if workers else "workers any more"
             raise SettingsError(
-                "The scheduler has no workers any more.",
+                f"The scheduler has no {what}.",
                 "Nothing was left behind. Start workers with: dask worker ADDRESS",
             )
 
 
+def _at_work(client: Any) -> tuple[bool, bool]:
+    """Return (whether there are workers, whether one of them has something to do)."""
+    try:
+        tasks = client.processing()
+    except (OSError, TimeoutError) as error:
+        raise _gone() from error
+    return bool(tasks), any(tasks.values())
+
+
+def _gone() -> SettingsError:
+    return SettingsError(
+        "The scheduler does not answer any more.",
+        "Nothing was left behind. Start it anew, or leave --scheduler out.",
+    )
+
+
+def _next(arrived: queue.SimpleQueue[Any]) -> Any:
+    try:
+        return arrived.get(timeout=1)
+    except queue.Empty:
+        raise TimeoutError from None
+
+
 def _result(future: Any) -> Any:
+    from concurrent.futures import CancelledError
+
     from distributed import KilledWorker
 
     try:
-        return future.result()
+        return future.result(timeout=5)
     except FijiBridgeError:
         raise
+    except CancelledError as error:  # as all blocks are when the scheduler goes
+        raise _gone() from error
     except KilledWorker as error:
         raise SettingsError(
             f"Workers of the cluster died over one block: {str(error).splitlines()[0]}",

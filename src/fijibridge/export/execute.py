@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from fijibridge.export.steps import Step
     from fijibridge.model import ImageSink, ImageSource
 
-__all__ = ["Done", "block_shape", "blocks", "copy_blocks", "execute", "work_shape"]
+__all__ = ["Done", "Reader", "block_shape", "blocks", "copy_blocks", "execute", "work_shape"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ def copy_blocks(
     lock, stop = threading.Lock(), threading.Event()
 
     def work() -> None:
-        reader = _Reader(source)
+        reader = Reader(source)
         while not stop.is_set():
             with lock:
                 region = next(todo, None)
@@ -130,7 +130,7 @@ def copy_blocks(
             stop.set()
 
 
-class _Reader:
+class Reader:
     """Reads blocks into the same memory again and again: fresh pages can cost more than reading."""
 
     def __init__(self, source: ImageSource) -> None:

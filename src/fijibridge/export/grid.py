@@ -24,10 +24,19 @@ if TYPE_CHECKING:
     from fijibridge.export.steps import Step
     from fijibridge.model import ImageSink, ImageSource
 
-__all__ = ["Grid", "block_shape", "blocks", "grid_for", "work_shape"]
+__all__ = [
+    "Grid",
+    "block_shape",
+    "blocks",
+    "grid_for",
+    "samples_for",
+    "weight_of",
+    "work_shape",
+]
 
 _LARGEST = 1 << 24  # bytes of a block; larger ones are no faster
 _FLOATS = 24  # bytes of a sample while it is computed in float64
+_ENOUGH = 1 << 20  # bytes of a block; smaller ones cost more than they hold
 _SHARES = 8  # blocks do not depend on the number of threads, so that files do not
 
 
@@ -144,6 +153,26 @@ class Grid:
     jobs: int
 
 
+def weight_of(read: int, steps: Sequence[Step], written: int) -> int:
+    """Return how many bytes a sample takes on its way, from those it is read and written as."""
+    return read + (_FLOATS if any(map(_computes, steps)) else 0) + written
+
+
+def samples_for(weight: int, size: int, memory: int) -> int:
+    """Return how many samples a block may have, the same for any number of jobs.
+
+    Parameters
+    ----------
+    weight
+        Bytes that a sample takes on its way.
+    size
+        Bytes of a sample where it is largest at rest.
+    memory
+        Bytes that blocks in flight may take.
+    """
+    return max(1, min(memory // (weight * _SHARES), _LARGEST // size))
+
+
 def grid_for(
     source: ImageSource,
     steps: Sequence[Step],
@@ -170,18 +199,20 @@ def grid_for(
     """
     chunks, offset = _source_chunks(source, steps, shape, keys)
     read, written = source.spec.dtype.itemsize, dtype.itemsize
-    weight = read + (_FLOATS if any(map(_computes, steps)) else 0) + written
+    weight = weight_of(read, steps, written)
     theirs = getattr(sink, "chunks", None)
     parts = theirs is None or getattr(sink, "takes_parts", False)
     costly = parts and getattr(source, "costly", False) and prod(chunks) > 1
     unit = chunks if costly or theirs is None else tuple(theirs)
     least = prod(min(c, n) for c, n in zip(unit, shape, strict=True)) * weight
     jobs = max(1, min(jobs, memory // max(1, least)))
-    samples = max(1, min(memory // (weight * _SHARES), _LARGEST // max(read, written)))
+    samples = samples_for(weight, max(read, written), memory)
     rows = (*unit[:-1], shape[-1])  # a file without chunks takes whole rows much faster
     if not costly and theirs is None and prod(rows) > samples:
         return Grid(block=_thin(shape, keys, samples), first=(0,) * len(shape), jobs=jobs)
     goal = tuple(theirs) if costly and theirs is not None else chunks
+    if not costly and theirs is not None and _alone(unit, chunks, shape, max(read, written)):
+        samples = 1  # pixels are read to where they are packed
     if getattr(sink, "depth_first", False):  # as many along each axis: few chunks are cut
         block = _cubic(shape, unit, samples)
     else:
@@ -203,6 +234,12 @@ def work_shape(
     dtype = source.spec.dtype
     grid = grid_for(source, (), sink, shape, keys, dtype=dtype, jobs=jobs, memory=memory)
     return grid.block
+
+
+def _alone(unit: Sequence[int], chunks: Sequence[int], shape: Sequence[int], size: int) -> bool:
+    """Whether a chunk of the sink is work enough and holds whole chunks of the source."""
+    whole = all(u % c == 0 or u >= n for u, c, n in zip(unit, chunks, shape, strict=True))
+    return prod(chunks) > 1 and whole and prod(unit) * size >= _ENOUGH
 
 
 def _cubic(shape: Sequence[int], unit: Sequence[int], samples: int) -> tuple[int, ...]:

@@ -29,7 +29,7 @@ def bytes_text(count: float) -> str:
     Examples
     --------
     >>> bytes_text(999), bytes_text(1536), bytes_text(5_000_000_000)
-    ('999 B', '1.5 kB', '5 GB')
+    ('999 B', '1.54 kB', '5 GB')
     """
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:

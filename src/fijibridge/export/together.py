@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fijibridge.export.delete import remove_path
-from fijibridge.export.execute import Done, block_shape, blocks, execute
+from fijibridge.export.execute import Done, Reader, execute
+from fijibridge.export.grid import block_shape, blocks, samples_for, weight_of
 from fijibridge.export.outputs import shelf_format
 from fijibridge.export.sequence import slice_steps
 from fijibridge.export.steps import Tally, apply_all, pull_all
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OutputFile", "execute_together", "output_files"]
 
-_COPIES = 24
-_LARGEST = 1 << 25  # samples
 _MANY_FILES = 200
 
 
@@ -246,18 +245,24 @@ def _pass(
     jobs = settings.jobs or min(8, os.cpu_count() or 1)
     shape = source.spec.shape
     chunks = tuple(getattr(source, "chunks", ())) or tuple(1 for _ in shape)
-    samples = max(1, min(_LARGEST, settings.memory // (_COPIES * jobs)))
+    read = source.spec.dtype.itemsize
+    sizes = [file.spec.dtype.itemsize for file in files]
+    weight = max(weight_of(read, file.steps, size) for file, size in zip(files, sizes, strict=True))
+    least = math.prod(min(c, n) for c, n in zip(chunks, shape, strict=True)) * weight
+    jobs = max(1, min(jobs, settings.memory // max(1, least)))
+    samples = samples_for(weight, max(read, *sizes), settings.memory)
     lock, halt = threading.Lock(), threading.Event()
     running: list[Future[None]] = []
 
     def work() -> None:
+        reader = Reader(source)
         while not halt.is_set():
             with lock:
                 region = next(todo, None)
             if region is None:
                 return
             try:
-                _spread(region, source, files, tallies, progress)
+                _spread(region, reader, files, tallies, progress)
             except BaseException:
                 halt.set()
                 raise
@@ -327,7 +332,7 @@ def _common(
 
 def _spread(
     region: Region,
-    source: ImageSource,
+    reader: Reader,
     files: list[OutputFile],
     tallies: dict[int, Tally],
     progress: Callable[[int], None],
@@ -340,7 +345,7 @@ def _spread(
             wanted.append((file, out))
     if not wanted:
         return
-    data = source.read(region)
+    data = reader.read(region)
     for file, out in wanted:
         part = pull_all(file.steps, out)
         box = tuple(

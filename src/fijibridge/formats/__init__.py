@@ -11,7 +11,13 @@ import importlib
 from typing import TYPE_CHECKING, Literal
 
 from fijibridge.errors import FormatError, SettingsError, UnsupportedError, nearest
-from fijibridge.formats._format import Finding, Format, ReadOptions, WriteOptions
+from fijibridge.formats._format import (
+    Finding,
+    Format,
+    ReadOptions,
+    TrackOptions,
+    WriteOptions,
+)
 from fijibridge.formats._location import Location
 from fijibridge.formats._target import (
     Staged,
@@ -33,7 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
-    from fijibridge.model import ImageSource, ResultsTable, Roi, RoiSet
+    from fijibridge.model import ImageSource, ResultsTable, Roi, RoiSet, Tracks
 
 __all__ = [
     "MODULES",
@@ -43,6 +49,7 @@ __all__ = [
     "Location",
     "ReadOptions",
     "Staged",
+    "TrackOptions",
     "WriteOptions",
     "all_formats",
     "check_target",
@@ -55,6 +62,7 @@ __all__ = [
     "read_labels",
     "read_rois",
     "read_table",
+    "read_tracks",
     "remove_folders",
     "remove_leftovers",
     "staged",
@@ -62,9 +70,10 @@ __all__ = [
     "write_labels",
     "write_rois",
     "write_table",
+    "write_tracks",
 ]
 
-Kind = Literal["image", "table", "rois"]
+Kind = Literal["image", "table", "rois", "tracks"]
 
 #: One line a format; where two know a suffix, the first that recognises the file reads it and the
 #: first that can hold the value writes it.
@@ -90,11 +99,26 @@ MODULES: tuple[str, ...] = (
     "xlsx",
     "ilastik_tables",
     "geojson",
+    "tracks_csv",
+    "tracks_ctc",
+    "tracks_contours",
+    "tracks_mwt",
+    "tracks_json",
+    "tracks_events",
+    "tracks_mamut",
+    "tracks_trackmate",
+    "tracks_geff",
+    "tracks_napari",
 )
 
-_READ = {"image": "open_image", "table": "read_table", "rois": "read_rois"}
-_WRITE = {"image": "create_image", "table": "write_table", "rois": "write_rois"}
-_WORD = {"image": "images", "table": "tables", "rois": "ROI sets"}
+_READ = {"image": "open_image", "table": "read_table", "rois": "read_rois", "tracks": "read_tracks"}
+_WRITE = {
+    "image": "create_image",
+    "table": "write_table",
+    "rois": "write_rois",
+    "tracks": "write_tracks",
+}
+_WORD = {"image": "images", "table": "tables", "rois": "ROI sets", "tracks": "tracks"}
 
 
 @functools.cache
@@ -278,6 +302,20 @@ def read_rois(path: str | os.PathLike[str] | Location) -> RoiSet:
     return fmt.read_rois(where)
 
 
+def read_tracks(path: str | os.PathLike[str] | Location) -> Tracks:
+    """Read whole tracks: Cell Tracking Challenge, TrackMate, geff, ilastik's exports.
+
+    Raises
+    ------
+    FormatError
+        When the file is missing or broken; one error for all faults, the first ten by name.
+    """
+    where = Location.parse(path)
+    fmt = format_for_reading(where, "tracks")
+    assert fmt.read_tracks is not None  # noqa: S101  # format_for_reading chose it for that
+    return fmt.read_tracks(where)
+
+
 def write_image(
     image: Image | ArrayLike,
     path: str | os.PathLike[str] | Location,
@@ -381,3 +419,30 @@ def write_rois(
     fmt = format_for_writing(where, "rois", to)
     assert fmt.write_rois is not None  # noqa: S101  # format_for_writing chose it for that
     fmt.write_rois(where, as_rois(rois), named_options(WriteOptions, options))
+
+
+def write_tracks(
+    tracks: Tracks,
+    path: str | os.PathLike[str] | Location,
+    *,
+    to: str | None = None,
+    **options: object,
+) -> None:
+    """Write whole tracks; what the format cannot hold is left out (see `Format.lost_tracks`).
+
+    Parameters
+    ----------
+    tracks
+        The tracks, with the measurements that the format needs.
+    path
+        The target, or the base name to which the format adds its suffix.
+    to
+        Name of the format: those of ilastik's plug-ins (``CSV-Table``, ``CellTrackingChallenge``,
+        …) and others; None = by the suffix.
+    **options
+        Fields of `TrackOptions`: ``labels``, ``raw``, ``overwrite``, …
+    """
+    where = Location.parse(path)
+    fmt = format_for_writing(where, "tracks", to)
+    assert fmt.write_tracks is not None  # noqa: S101  # format_for_writing chose it for that
+    fmt.write_tracks(where, tracks, named_options(TrackOptions, options))

@@ -6,12 +6,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from fijibridge.formats._location import Location
-    from fijibridge.model import ImageSink, ImageSource, ImageSpec, ResultsTable, RoiSet, Role
+    from fijibridge.model import (
+        ImageSink,
+        ImageSource,
+        ImageSpec,
+        ResultsTable,
+        RoiSet,
+        Role,
+        Tracks,
+    )
 
-__all__ = ["Finding", "Format", "ReadOptions", "WriteOptions"]
+__all__ = ["Finding", "Format", "ReadOptions", "TrackOptions", "WriteOptions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +76,31 @@ class WriteOptions:
     layout: Literal["", "ilastik"] = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackOptions:
+    """How tracks are written.
+
+    Parameters
+    ----------
+    overwrite
+        Replace existing targets.
+    labels
+        The label images that the tracks are of; None = there are none.
+    raw
+        The images that were segmented; None = there are none.
+    big_data_viewer
+        Path of the BigDataViewer XML that MaMuT opens.
+    compat
+        Keep what current ilastik does where that makes files other programs refuse.
+    """
+
+    overwrite: bool = False
+    labels: ImageSource | None = None
+    raw: ImageSource | None = None
+    big_data_viewer: str = ""
+    compat: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that `validate` found: how bad, what, and what to do."""
@@ -109,6 +143,36 @@ class WriteRois(Protocol):
     """Write a whole ROI set; appears whole or not at all."""
 
     def __call__(self, where: Location, rois: RoiSet, options: WriteOptions, /) -> None: ...
+
+
+class ReadTracks(Protocol):
+    """Read whole tracks."""
+
+    def __call__(self, where: Location, /) -> Tracks: ...
+
+
+class WriteTracks(Protocol):
+    """Write whole tracks; all files appear, or none."""
+
+    def __call__(self, where: Location, tracks: Tracks, options: TrackOptions, /) -> None: ...
+
+
+class TrackPaths(Protocol):
+    """The files that tracks are written to, from what is typed: what -> path."""
+
+    def __call__(self, path: Path, /) -> Mapping[str, Path]: ...
+
+
+class LostTracks(Protocol):
+    """What the format cannot hold of some tracks, one line each; nothing is written."""
+
+    def __call__(self, tracks: Tracks, /) -> tuple[str, ...]: ...
+
+
+class TrackLabels(Protocol):
+    """Open the label images that are among the files of tracks."""
+
+    def __call__(self, where: Location, /) -> ImageSource: ...
 
 
 class CheckImage(Protocol):
@@ -163,6 +227,8 @@ class Format:
         The "file" is a directory.
     extra
         The pip extra that it needs, "" for the core.
+    track_needs
+        What its tracks are written from: ``labels``, ``raw``, ``features``.
     """
 
     name: str
@@ -177,6 +243,11 @@ class Format:
     write_table: WriteTable | None = None
     read_rois: ReadRois | None = None
     write_rois: WriteRois | None = None
+    read_tracks: ReadTracks | None = None
+    write_tracks: WriteTracks | None = None
+    track_paths: TrackPaths | None = None
+    lost_tracks: LostTracks | None = None
+    track_labels: TrackLabels | None = None
     describe: Describe | None = None
     validate: Validate | None = None
     dtypes: frozenset[str] = field(default_factory=frozenset)
@@ -184,3 +255,4 @@ class Format:
     container: bool = False
     folder: bool = False
     extra: str = ""
+    track_needs: frozenset[str] = field(default_factory=frozenset)

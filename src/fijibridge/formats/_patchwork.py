@@ -1,7 +1,8 @@
-"""Whole chunks out of blocks of any shape: parts wait in a hidden file until a chunk is complete.
+"""Whole chunks out of blocks of any shape: parts wait until a chunk is complete.
 
-So a source can be read along its own chunks, each of them once, whatever the chunks of the target
-are; memory does not grow with the image.
+A few chunks wait in memory, any more in a hidden file. So a source can be read along its own
+chunks, each of them once, whatever the chunks of the target are; memory does not grow with the
+image.
 """
 
 from __future__ import annotations
@@ -26,10 +27,14 @@ if TYPE_CHECKING:
 __all__ = ["Patchwork", "cells_of"]
 
 
+_HELD = 16 << 20  # bytes of chunks that wait in memory
+
+
 @dataclass(slots=True)
 class _Open:
-    """A chunk of which parts are missing: where the others lie in the hidden file."""
+    """A chunk of which parts are missing: in memory, else where the others lie in the file."""
 
+    memory: np.ndarray | None
     slot: int
     parts: list[tuple[Region, int]] = field(default_factory=list)
     used: int = 0  # bytes that were given out
@@ -82,6 +87,8 @@ class Patchwork:
         self._complete: set[tuple[int, ...]] = set()
         self._free: list[int] = []
         self._slots = 0
+        self._spare: list[np.ndarray] = []
+        self._held = 0
 
     def cell_region(self, cell: Sequence[int]) -> Region:
         """Return the box of a chunk, cut at the image's edge."""
@@ -111,7 +118,7 @@ class Patchwork:
             self._complete.add(cell)
             old = self._open.pop(cell, None)
             if old is not None:
-                self._free.append(old.slot)
+                self._let_go(old)
         (self._patch if again else self._put)(whole, data)
 
     def _part(self, cell: tuple[int, ...], whole: Region, part: Region, data: np.ndarray) -> None:
@@ -121,15 +128,12 @@ class Patchwork:
             if cell not in self._complete:
                 found = self._open.get(cell)
                 if found is None:
-                    found = self._open[cell] = _Open(self._slot())
+                    found = self._open[cell] = self._room()
                 if found.used + size > self._nbytes:  # parts that overlap: what is there is put
                     self._complete.add(cell)
                     del self._open[cell]
                 else:
-                    place = found.slot * self._nbytes + found.used
-                    found.used += size
-                    found.parts.append((part, place))
-                    self._write_at(place, np.ascontiguousarray(data, self.dtype))
+                    self._take(found, whole, part, data, size)
                     found.done += data.size
                     if found.done < prod(whole.shape):
                         return
@@ -137,7 +141,7 @@ class Patchwork:
                     del self._open[cell]
                     data = data[:0]
         if found is not None:
-            self._put(whole, self._assembled(whole, found))
+            self._put_open(whole, found)
         if data.size:
             self._patch(part, data)
 
@@ -145,7 +149,7 @@ class Patchwork:
         """Put the chunks of which parts never came; those are 0. Let go of the hidden file."""
         for cell, found in sorted(self._open.items()):
             whole = self.cell_region(cell)
-            self._put(whole, self._assembled(whole, found))
+            self._put_open(whole, found)
             self._complete.add(cell)
         self._open.clear()
         self.close()
@@ -162,24 +166,60 @@ class Patchwork:
             if cell not in self._complete:
                 yield cell
 
-    def _slot(self) -> int:
-        if self._free:
-            return self._free.pop()
-        self._slots += 1
-        return self._slots - 1
+    def _room(self) -> _Open:
+        """Return where a chunk can wait; the lock is held."""
+        if self._spare or self._held + self._nbytes <= _HELD:
+            if not self._spare:
+                self._held += self._nbytes
+                self._spare.append(np.empty(prod(self.chunk), self.dtype))
+            return _Open(self._spare.pop(), 0)
+        if not self._free:
+            self._free.append(self._slots)
+            self._slots += 1
+        return _Open(None, self._free.pop())
+
+    def _let_go(self, found: _Open) -> None:
+        if found.memory is not None:
+            self._spare.append(found.memory)
+        else:
+            self._free.append(found.slot)
+
+    def _take(self, found: _Open, whole: Region, part: Region, data: np.ndarray, size: int) -> None:
+        """Keep a part; the lock is held."""
+        if found.memory is not None:
+            inner = tuple(
+                slice(a - o, b - o)
+                for a, b, o in zip(part.start, part.stop, whole.start, strict=True)
+            )
+            _shaped(found.memory, whole)[inner] = data
+            found.parts.append((part, 0))
+        else:
+            place = found.slot * self._nbytes + found.used
+            found.parts.append((part, place))
+            self._write_at(place, np.ascontiguousarray(data, self.dtype))
+        found.used += size
+
+    def _put_open(self, whole: Region, found: _Open) -> None:
+        if found.memory is not None and found.done == prod(whole.shape):
+            self._put(whole, _shaped(found.memory, whole))
+        else:
+            self._put(whole, self._assembled(whole, found))
+        with self._lock:
+            self._let_go(found)
 
     def _assembled(self, whole: Region, found: _Open) -> np.ndarray:
         out = self._memory.get("chunk", whole.shape, self.dtype)
         out[...] = 0  # parts may lie over each other and leave gaps
         for part, place in found.parts:
-            data = self._read_at(place, prod(part.shape) * self.dtype.itemsize)
             inner = tuple(
                 slice(a - o, b - o)
                 for a, b, o in zip(part.start, part.stop, whole.start, strict=True)
             )
-            out[inner] = data.view(self.dtype).reshape(part.shape)
-        with self._lock:
-            self._free.append(found.slot)
+            if found.memory is not None:
+                out[inner] = _shaped(found.memory, whole)[inner]
+            else:
+                data = self._read_at(place, prod(part.shape) * self.dtype.itemsize)
+                out[inner] = data.view(self.dtype).reshape(part.shape)
         return out
 
     def _write_at(self, place: int, data: np.ndarray) -> None:
@@ -200,3 +240,7 @@ class Patchwork:
             self._file.seek(place)
             self._file.readinto(out.data)
         return out
+
+
+def _shaped(memory: np.ndarray, whole: Region) -> np.ndarray:
+    return memory[: prod(whole.shape)].reshape(whole.shape)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from fijibridge.errors import SettingsError, nearest
-from fijibridge.formats._format import ReadOptions, WriteOptions
+from fijibridge.formats._format import ReadOptions, TrackOptions, WriteOptions
 from fijibridge.model import Image, LabelImage
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["as_image", "as_rois", "as_table", "named_options"]
 
-Options = TypeVar("Options", ReadOptions, WriteOptions)
+Options = TypeVar("Options", ReadOptions, WriteOptions, TrackOptions)
 
 
 def named_options(cls: type[Options], values: Mapping[str, object]) -> Options:

@@ -22,6 +22,7 @@ from fijibridge.errors import FijiBridgeError, FormatError, UnsupportedError
 from fijibridge.formats._hdf5.read import open_file, read_attribute
 from fijibridge.formats._ilp.forests import read_forest
 from fijibridge.formats._ilp.nodes import Node, check_links
+from fijibridge.formats._ilp.objects import ORIGINS, read_objects
 from fijibridge.formats._lazy import first_line
 from fijibridge.model.project import Drawn, FeatureSelection, Lane, PixelStage, Project
 
@@ -32,7 +33,7 @@ __all__ = ["NATIVE", "read_project", "workflow_of"]
 
 _PIXELS, _AUTOCONTEXT = "Pixel Classification", "AutocontextTwoStage"
 #: Workflows that run here.
-NATIVE = (_PIXELS, _AUTOCONTEXT)
+NATIVE = (_PIXELS, _AUTOCONTEXT, *ORIGINS)
 #: Workflow as the file says, lower case -> what people call it.
 _CALLED = {"autocontexttwostage": "Autocontext (2-stage)"}
 _SLICE = re.compile(r"\s*(-?\d+)\s*:\s*(-?\d+)\s*")
@@ -43,6 +44,7 @@ _EXPORT_TEXTS = (
     "ExportDtype",
     "OutputAxisOrder",
 )
+_OBJECT_EXPORT = "Object Information Export"
 _EXPORT_NUMBERS = ("InputMin", "InputMax", "ExportMin", "ExportMax")
 _EXPORT_LISTS = ("RegionStart", "RegionStop")
 
@@ -84,7 +86,7 @@ def _workflow(root: Node) -> str:
 
 
 def read_project(path: str | os.PathLike[str]) -> Project:
-    """Read a trained Pixel Classification or Autocontext project.
+    """Read a trained Pixel Classification, Autocontext or Object Classification project.
 
     Raises
     ------
@@ -100,7 +102,10 @@ def read_project(path: str | os.PathLike[str]) -> Project:
         if workflow not in NATIVE:
             raise unsupported_workflow(workflow, what)
         check_links(file, what)
-        suffixes = ("", "01") if workflow == _AUTOCONTEXT else ("",)
+        suffixes = {_AUTOCONTEXT: ("", "01"), _PIXELS: ("",)}.get(workflow, ())
+        objects = read_objects(root, workflow) if workflow in ORIGINS else None
+        if objects is not None and objects.origin == "pixels":
+            suffixes = ("",)
         lanes = _lanes(root)
         return Project(
             path=os.path.abspath(path),  # noqa: PTH100  # links are kept
@@ -108,14 +113,15 @@ def read_project(path: str | os.PathLike[str]) -> Project:
             version=root.text("ilastikVersion", "unknown"),
             stages=tuple(_stage(root, suffix) for suffix in suffixes),
             lanes=lanes,
-            export=_export(root),
+            export=_export(root, "Prediction Export" if objects is None else _OBJECT_EXPORT),
+            objects=objects,
         )
 
 
 def unsupported_workflow(workflow: str, what: str) -> FijiBridgeError:
     """Return the error that says what a workflow would need."""
     called = _CALLED.get(workflow.lower(), workflow)
-    natively = "Natively run Pixel Classification and Autocontext (2-stage)."
+    natively = "Natively run Pixel Classification, Autocontext (2-stage) and Object Classification."
     return UnsupportedError(
         f"{what} is a project of ilastik's workflow {called!r}, which does not run natively.",
         f"It needs ilastik itself: run_ilastik.sh --headless --project=… . {natively} What ilastik "
@@ -133,13 +139,12 @@ def _stage(root: Node, suffix: str) -> PixelStage:
     group = root.node(applet)
     forest = read_forest(group.node("ClassifierForests"))
     features = _features(root, f"FeatureSelections{suffix}")
-    names = group.texts("LabelNames") if "LabelNames" in group else ()
     return PixelStage(
         features=features,
         forest=forest,
-        label_names=tuple(n for n in names if n) if len(names) == 1 else names,
-        label_colors=_colors(group, "LabelColors"),
-        map_colors=_colors(group, "PmapColors"),
+        label_names=group.label_names(),
+        label_colors=group.colors("LabelColors"),
+        map_colors=group.colors("PmapColors"),
         drawn=_drawn(group),
     )
 
@@ -164,15 +169,6 @@ def _features(root: Node, name: str) -> FeatureSelection:
         matrix=tuple(tuple(bool(v) for v in row) for row in matrix.tolist()),
         in_2d=in_2d,
     )
-
-
-def _colors(group: Node, name: str) -> tuple[tuple[int, int, int], ...]:
-    if name not in group:
-        return ()
-    found = group.array(name)
-    if found.ndim != 2 or found.shape[1] != 3 or len(found) > 4096:
-        return ()
-    return tuple((int(r) % 256, int(g) % 256, int(b) % 256) for r, g, b in found.tolist())
 
 
 def _drawn(group: Node) -> tuple[tuple[Drawn, ...], ...]:
@@ -225,10 +221,10 @@ def _letters(text: str) -> str:
     return letters if good else ""
 
 
-def _export(root: Node) -> dict[str, Any]:
-    if "Prediction Export" not in root:
+def _export(root: Node, applet: str) -> dict[str, Any]:
+    if applet not in root:
         return {}
-    group = root.node("Prediction Export")
+    group = root.node(applet)
     found: dict[str, Any] = {}
     for name in _EXPORT_TEXTS:
         if name in group and group.text(name):

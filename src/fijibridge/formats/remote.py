@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from fijibridge.formats._format import ReadOptions
     from fijibridge.model import ImageSource, ImageSpec, Region
 
-__all__ = ["is_url", "open_remote", "remote_exists", "split_url", "upload"]
+__all__ = ["asking", "is_url", "open_remote", "remote_exists", "split_url", "upload"]
 
 _URL = re.compile(r"(?:s3|gs|gcs|az|abfs|https?|memory)://.+", re.IGNORECASE)
 _NODES = (".zattrs", ".zgroup", ".zarray", "zarr.json")
@@ -61,7 +61,7 @@ def split_url(url: str) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def _asking(url: str, *, writing: bool = False) -> Iterator[Any]:
+def asking(url: str, *, writing: bool = False) -> Iterator[Any]:
     """Yield (file system, path in it); what it says in anger becomes an error of ours."""
     try:
         import fsspec  # type: ignore[import-untyped]  # it has none
@@ -90,7 +90,7 @@ def _asking(url: str, *, writing: bool = False) -> Iterator[Any]:
 
 def remote_exists(url: str) -> bool:
     """Return whether there is a file or store."""
-    with _asking(split_url(url)[0]) as (fs, path):
+    with asking(split_url(url)[0]) as (fs, path):
         return bool(fs.exists(path))
 
 
@@ -103,7 +103,7 @@ def open_remote(url: str, options: ReadOptions) -> ImageSource:
         When there is none, it is broken, or the storage does not answer.
     """
     store, inner = split_url(url)
-    with _asking(store) as (fs, path):
+    with asking(store) as (fs, path):
         if not fs.exists(path):
             raise FormatError(f"There is nothing at {store!r}.", "Check bucket and name.")
         folder = Path(tempfile.mkdtemp(prefix="fijibridge-"))
@@ -182,6 +182,9 @@ def _open_zarr(
     import zarr
     from zarr.storage import FsspecStore
 
+    from fijibridge.formats._zarr.remote_store import RemoteStore
+
+    RemoteStore(store).check_settled()
     parts = [part for part in inner.split("/") if part]
     names: list[str] = []
     for i in range(len(parts) + 1):
@@ -243,7 +246,7 @@ def upload(local: Path, url: str, *, overwrite: bool) -> None:
     SettingsError
         When it exists (and `overwrite` is not said) or cannot be written.
     """
-    with _asking(url, writing=True) as (fs, path):
+    with asking(url, writing=True) as (fs, path):
         there = fs.exists(path)
         if there and not overwrite:
             raise SettingsError(

@@ -14,6 +14,7 @@ from fijibridge.model.image import (
 from fijibridge.model.labels import BACKGROUND, LabelImage
 from fijibridge.model.rois import Outlines, Position, Roi, RoiKind, RoiSet
 from fijibridge.model.table import ResultsTable, TableStyle
+from fijibridge.model.tracks import Tracks
 
 __all__ = [
     "BACKGROUND",
@@ -35,5 +36,6 @@ __all__ = [
     "RoiSet",
     "Role",
     "TableStyle",
+    "Tracks",
     "Valuation",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fijibridge.errors import FormatError
 
@@ -12,7 +12,17 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-__all__ = ["Drawn", "FeatureSelection", "Forest", "Lane", "PixelStage", "Project", "Trees"]
+__all__ = [
+    "Drawn",
+    "FeatureSelection",
+    "Forest",
+    "Lane",
+    "ObjectStage",
+    "PixelStage",
+    "Project",
+    "Thresholds",
+    "Trees",
+]
 
 #: Rows of ilastik's table of features.
 FEATURE_IDS = (
@@ -206,6 +216,89 @@ class PixelStage:
         return (*self.label_names, *(f"Label {i}" for i in more))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """How objects are found in probabilities.
+
+    Parameters
+    ----------
+    hysteresis
+        Objects reach down to `low` and hold a part of `high`; without it `low` alone counts.
+    low, high
+        Probabilities, 0 to 1; what is as high belongs to an object.
+    sigma
+        Of the smoothing before, in pixels along z, y and x; below 0.1 anywhere nothing is smoothed.
+    smallest, largest
+        Pixels of an object that is kept.
+    channel, core_channel
+        What `low` and `high` look at; of two different ones hysteresis adds up for `low`.
+    """
+
+    hysteresis: bool = False
+    low: float = 0.5
+    high: float = 0.8
+    sigma: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    smallest: int = 10
+    largest: int = 1_000_000
+    channel: int = 0
+    core_channel: int = 0
+
+    def __post_init__(self) -> None:
+        if not all(0 <= s <= 1000 for s in self.sigma):
+            raise FormatError(
+                f"The project smooths by {self.sigma} pixels; 0 to 1000 are possible."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ObjectStage:
+    """An object classifier.
+
+    Parameters
+    ----------
+    origin
+        Where objects come from: the project's own pixel classifier, an image of probabilities, of a
+        segmentation, or of labels.
+    features
+        Plug-in -> names of the features that the forest looks at.
+    margin
+        How far a neighbourhood reaches, in pixels along x, y(, z); () = no such feature.
+    forest
+        How it decides.
+    label_names, label_colors, map_colors
+        As of `PixelStage`.
+    thresholds
+        How objects are found in probabilities.
+    block, halo
+        Of the blockwise results, in pixels along z, y and x.
+    given
+        Lane -> frame -> the label that the user gave each object (place 0 is the background).
+    """
+
+    origin: Literal["pixels", "probabilities", "segmentation", "labels"]
+    features: Mapping[str, tuple[str, ...]]
+    forest: Forest
+    label_names: tuple[str, ...]
+    margin: tuple[float, ...] = ()
+    label_colors: tuple[tuple[int, int, int], ...] = ()
+    map_colors: tuple[tuple[int, int, int], ...] = ()
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    block: tuple[int, int, int] = (512, 512, 512)
+    halo: tuple[int, int, int] = (64, 64, 64)
+    given: Mapping[int, Mapping[int, tuple[int, ...]]] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> int:
+        """Channels of the probabilities: all labels, trained or not."""
+        return max(len(self.label_names), max(self.forest.known_labels, default=0))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name a channel of the probabilities."""
+        more = range(len(self.label_names) + 1, self.classes + 1)
+        return (*self.label_names, *(f"Label {i}" for i in more))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Project:
     """A trained ilastik project.
@@ -217,11 +310,14 @@ class Project:
     workflow, version
         As the file says.
     stages
-        One pixel classifier, or the two of Autocontext.
+        One pixel classifier, or the two of Autocontext; none of Object Classification, but for the
+        one that starts from pixels.
     lanes
         The images it was trained on.
     export
         The project's own Prediction Export settings, by ilastik's names.
+    objects
+        The object classifier.
     """
 
     path: str
@@ -230,3 +326,4 @@ class Project:
     stages: tuple[PixelStage, ...]
     lanes: tuple[Lane, ...] = ()
     export: Mapping[str, Any] = field(default_factory=dict)
+    objects: ObjectStage | None = None

@@ -112,10 +112,16 @@ def level_axes(axes: Axes, longest: int = LONGEST) -> tuple[Axes, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Taps:
-    """Which samples of the finer axis each sample is made of, and their weights, (n, k) each."""
+    """Which samples of the finer axis each sample is made of, and their weights, (n, k) each.
+
+    Some samples may form a `run` of equal weights, their taps neighbours and two further each;
+    `half` is whether each is the mean of a pair, one after the other.
+    """
 
     index: np.ndarray
     weight: np.ndarray
+    run: tuple[int, int] = (0, 0)
+    half: bool = False
 
 
 @functools.lru_cache(maxsize=64)
@@ -151,6 +157,18 @@ def _taps(fine: int, coarse: int, scaling: Scaling) -> _Taps:
     return _Taps(np.where(index >= fine, period - index, index), weight)
 
 
+@functools.lru_cache(maxsize=2048)
+def _taps_of(
+    fine: int, coarse: int, scaling: Scaling, start: int, stop: int
+) -> tuple[int, int, _Taps]:
+    """Return (first finer sample, last + 1, taps counted from the first) of some samples."""
+    taps = _taps(fine, coarse, scaling)
+    index = taps.index[start:stop]
+    low, high = int(index.min()), int(index.max()) + 1
+    part = _Taps(index - low, taps.weight[start:stop])
+    return low, high, replace(part, run=_consecutive_run(part), half=_is_half(part))
+
+
 def reach(fine: int, coarse: int, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
     """Return the first and the last sample of the finer axis that each coarser one is made of.
 
@@ -179,9 +197,9 @@ def support(fine: Sequence[int], coarse: Sequence[int], region: Region, scaling:
             start.append(a)
             stop.append(b)
         else:
-            index = _taps(n, m, scaling).index[a:b]
-            start.append(int(index.min()))
-            stop.append(int(index.max()) + 1)
+            low, high, _ = _taps_of(n, m, scaling, a, b)
+            start.append(low)
+            stop.append(high)
     return Region(tuple(start), tuple(stop))
 
 
@@ -213,20 +231,17 @@ def reduce_block(
     Source: ilastik's OpResize (a gaussian of sigma factor/4, then linear at the sample centres),
     which for a factor of 2 is scikit-image's ``transform.resize``.
     """
-    box = support(fine, coarse, region, scaling)
     axes = [i for i in range(block.ndim) if fine[i] != coarse[i]]
-    taps = {}
-    for i in axes:
-        whole = _taps(fine[i], coarse[i], scaling)
-        rows = slice(region.start[i], region.stop[i])
-        taps[i] = _Taps(whole.index[rows] - box.start[i], whole.weight[rows])
+    if 0 in region.shape:
+        return np.empty(region.shape, block.dtype)
+    taps = {
+        i: _taps_of(fine[i], coarse[i], scaling, region.start[i], region.stop[i])[2] for i in axes
+    }
     if scaling == "nearest" or not axes:
         for i in axes:
             block = _picked(block, taps[i].index[:, 0], i)
         return block
     out = np.empty(region.shape, block.dtype)
-    if not out.size:
-        return out
     if block.size > _COMPILED and axes[0] >= block.ndim - 3 and out.dtype.name in _KERNEL_TYPES:
         _reduce_compiled(block, taps, out)
         return out
@@ -266,21 +281,23 @@ def _reduce_compiled(block: np.ndarray, taps: dict[int, _Taps], out: np.ndarray)
     out = out.reshape((1,) * missing + out.shape)
     first = block.ndim - 3
     halved = block.dtype.kind == "u" and block.dtype.itemsize <= 2
-    halved = halved and all(_is_half(t) for t in taps.values())
+    halved = halved and all(t.half for t in taps.values())
     pattern = tuple(first + i in taps for i in range(3))
     loop: Any = None
     if halved and pattern in {(True, True, True), (False, True, True)}:
         loop = kernels.halve_volume if pattern[0] else kernels.halve_planes
     arguments: list[Any] = []
+    even = taps[block.ndim - 1].run if block.ndim - 1 in taps else (0, 0)
     for i in range(first, block.ndim):
         same = _Taps(np.arange(block.shape[i])[:, None], np.ones((block.shape[i], 1)))
         found = taps.get(i, same)
         arguments += [found.index, found.weight]
     for lead in np.ndindex(block.shape[:first]):
+        part = np.ascontiguousarray(block[lead])  # loops of known steps are much faster
         if loop is not None:
-            loop(block[lead], out[lead])
-        else:
-            kernels.weigh(block[lead], *arguments, out.dtype.kind in "iu", out[lead])
+            loop(part, out[lead])
+            continue
+        kernels.weigh(part, *arguments, even, out.dtype.kind in "iu", out[lead])
 
 
 def _is_half(taps: _Taps) -> bool:
@@ -323,6 +340,15 @@ def _even_run(taps: _Taps) -> tuple[int, int]:
     low = int(wrong[wrong < middle].max(initial=-1)) + 1
     high = int(wrong[wrong > middle].min(initial=n))
     return low, high
+
+
+def _consecutive_run(taps: _Taps) -> tuple[int, int]:
+    """Return the run of `_even_run` where its taps are neighbours, else an empty one."""
+    low, high = _even_run(taps)
+    n, k = taps.index.shape
+    if low < high and np.array_equal(taps.index[low], taps.index[low, 0] + np.arange(k)):
+        return low, high
+    return n, n
 
 
 def _cast(work: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:

@@ -39,6 +39,7 @@ OPERATIONS: tuple[str, ...] = (
     "measure",
     "export",
     "ilastik",
+    "tracks",
     "preview",
     "snapshot",
     "patch checkout",

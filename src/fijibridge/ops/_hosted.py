@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FijiBridgeError, SettingsError
+from fijibridge.ops._kinds import FLAG
 from fijibridge.ops._run import make_context, perform, split_options
 from fijibridge.ops._settings import declared
 
@@ -68,7 +69,8 @@ def run_hosted(
 
     found = operation(verb)
     given = _by_name(found, values)
-    if "clear" in str(given.get("options", "")).split():
+    planned = FLAG.parse(given.get("dry_run", False), "dry_run")
+    if "clear" in str(given.get("options", "")).split() and not planned:
         host.clear_results()
     with tempfile.TemporaryDirectory(prefix="fijibridge-") as folder:
         return _Hosted(found, given, host, Path(folder), progress).run()

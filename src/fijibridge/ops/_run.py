@@ -298,12 +298,19 @@ def _clear_leftovers(plan: Plan) -> None:
         remove_leftovers(folder)
 
 
+def _in_lines(value: Any) -> Any:
+    """Return a list of names one below the other."""
+    if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
+        return f"\n{'':11}".join(value)
+    return value
+
+
 def _planned(operation: Operation, plan: Plan, todo: list[Job], skipped: list[str]) -> Report:
     jobs = {}
     for job in todo:
         lines = [f"{job.title}: would write"] if job.targets else [f"{job.title}: writes nothing"]
         lines += [f"  {what:8} {path}" for what, path in job.targets.items()]
-        lines += [f"  {what:8} {value}" for what, value in job.planned.items()]
+        lines += [f"  {what:8} {_in_lines(value)}" for what, value in job.planned.items()]
         data = {**job.planned, "sources": list(job.sources), "targets": dict(job.targets)}
         jobs[job.title] = JobReport(line="\n".join(lines), data=data, value=job.plan)
     outputs = tuple(path for job in todo for path in job.targets.values())

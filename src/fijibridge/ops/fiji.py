@@ -160,11 +160,24 @@ def _commands(_earlier: Mapping[str, JobReport]) -> JobReport:
     return JobReport(line="\n".join(lines), data={"commands": rows}, value=rows)
 
 
+def _planned(value: FijiSettings, context: Context) -> dict[str, Any]:
+    """Return what would be written, removed and kept."""
+    if value.action == "install":
+        asked = {"overwrite": context.options.overwrite}
+        done = _bridge("install", "planned_install")(value.target, **asked)
+    else:
+        done = _bridge("install", "planned_uninstall")(value.target)
+    found = {"folder": str(done.place.root), "kind": done.place.kind}
+    for what in ("written", "removed", "kept"):
+        if names := getattr(done, what):
+            found[what] = list(names)
+    return found
+
+
 def _run(value: FijiSettings, context: Context) -> Plan:
     planned: dict[str, Any] = {}
-    if value.action in ("install", "uninstall"):
-        place = _bridge("install", "find_place")(value.target)
-        planned = {"folder": str(place.root), "kind": place.kind}
+    if value.action in ("install", "uninstall") and context.options.dry_run:
+        planned = _planned(value, context)
     run: dict[str, Callable[[Mapping[str, JobReport]], JobReport]] = {
         "install": partial(_install, value, context),
         "uninstall": partial(_uninstall, value),

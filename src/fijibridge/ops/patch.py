@@ -67,10 +67,13 @@ def _entry(entry: Entry, journal: Journal) -> dict[str, Any]:
 
 def _status(value: PatchSettings, journal: Journal) -> JobReport:
     entries = [_entry(entry, journal) for entry in journal.entries()]
-    owner = journal.owner()
+    owner = journal.at_work()
     lines = [f"{value.store}: {len(entries)} check-ins can be taken back"]
     if owner is not None:
-        lines.append(f"  at work: {owner.get('owner')} (process {owner.get('process')})")
+        age = max(0.0, time.time() - float(owner.get("since", time.time())))
+        lines.append(
+            f"  at work: {owner.get('owner')} (process {owner.get('process')}), since {age:.0f} s"
+        )
     lines += [
         f"  {e['entry']}  {e['time']}  {e['owner']}  {Path(e['file']).name}  {e['region']}  "
         f"{e['units']} chunks, {e['bytes_kept'] / 1e6:.1f} MB kept"

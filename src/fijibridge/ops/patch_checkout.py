@@ -60,7 +60,7 @@ def _facts(plan: CheckoutPlan) -> dict[str, object]:
 
     level = plan.stored
     return {
-        "store": str(plan.pyramid.store.root),
+        "store": plan.pyramid.store.where,
         "image": plan.pyramid.node,
         "level": level.name,
         "region": region_text(level.axes, plan.region),
@@ -77,13 +77,14 @@ def _facts(plan: CheckoutPlan) -> dict[str, object]:
 def _run(value: CheckoutSettings, context: Context) -> Plan:
     from fijibridge.patch.checkout import plan_checkout
     from fijibridge.patch.provenance import sidecar_of
+    from fijibridge.patch.store import plain_path
 
     if value.out is None:
         raise SettingsError(
             "patch checkout needs a file to write.",
             "Type: fijibridge patch checkout STORE z=0:10,y=0:100,x=0:100 patch.tif",
         )
-    check_sources([value.store])
+    check_sources([plain_path(value.store)])
     plan = plan_checkout(
         value.store,
         value.region,

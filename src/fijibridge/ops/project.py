@@ -14,8 +14,9 @@ from fijibridge.errors import FormatError, SettingsError
 
 if TYPE_CHECKING:
     from fijibridge.export.settings import ExportSettings
-    from fijibridge.model import Image, ImageSource, ImageSpec
+    from fijibridge.model import Image, ImageSource, ImageSpec, ResultsTable
     from fijibridge.model.project import Project
+    from fijibridge.projects.objects import Objects
 
 __all__ = ["FILTERS", "IlastikProject", "ProjectImage", "ProjectInput", "load_project"]
 
@@ -55,11 +56,20 @@ def _result(
     filters: str,
     mask: ImageSource | None,
     lane: int | None,
+    second: ImageSource | None = None,
 ) -> ImageSource:
     from fijibridge.projects.run import RunSettings, open_result
 
     how = RunSettings(flavor=filters, exact=settings.exact, lane=lane)  # type: ignore[arg-type]  # checked
-    return open_result(project, raw, settings.export_source, how, mask)
+    return open_result(project, raw, settings.export_source, how, mask, second)
+
+
+def _second(path: str, axes: str, settings: ExportSettings) -> ImageSource | None:
+    from fijibridge.export.sources import open_input
+
+    if not path:
+        return None
+    return open_input(path, replace(settings, role=None, input_axes=axes or None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +88,8 @@ class ProjectInput:
         ``fastfilters`` or ``vigra``.
     own_axes
         Axes are those of the file, never those of the training images.
+    second, second_axes
+        Path of the image that objects come from, "" for none; its axes, "" = as it says.
     """
 
     project: str
@@ -85,6 +97,8 @@ class ProjectInput:
     mask: str = ""
     filters: str = "fastfilters"
     own_axes: bool = False
+    second: str = ""
+    second_axes: str = ""
 
     def __fspath__(self) -> str:
         return self.input
@@ -119,10 +133,32 @@ class ProjectInput:
         try:
             if self.mask:
                 mask = open_input(self.mask, replace(settings, role=None, input_axes=None))
-            return _result(project, raw, settings, self.filters, mask, _lane(project, self.input))
+            lane = _lane(project, self.input)
+            second = _second(self.second, self.second_axes, settings)
+            return _result(project, raw, settings, self.filters, mask, lane, second)
         except BaseException:
             raw.close()
             raise
+
+    def open_objects(self, settings: ExportSettings, /) -> tuple[Objects, int | None]:
+        """Return the objects, and which image of the project it is."""
+        raw = self.open_raw(settings)
+        try:
+            found = _objects(self, raw, settings)
+        except BaseException:
+            raw.close()
+            raise
+        return found, _lane(load_project(self.project), self.input)
+
+
+def _objects(
+    one: ProjectInput | ProjectImage, raw: ImageSource, settings: ExportSettings
+) -> Objects:
+    from fijibridge.projects.run import RunSettings, open_objects
+
+    how = RunSettings(flavor=one.filters, exact=settings.exact)  # type: ignore[arg-type]  # checked
+    second = _second(one.second, one.second_axes, settings)
+    return open_objects(load_project(one.project), raw, how, second)
 
 
 def _trained_axes(project: Project) -> str:
@@ -130,12 +166,13 @@ def _trained_axes(project: Project) -> str:
     return known[-1] if known else ""
 
 
-def _lane(project: Project, path: str) -> int | None:
+def _lane(project: Project, image: str) -> int | None:
     """Return which image of the project a file is."""
     folder = Path(project.path).parent
-    here = os.path.realpath(path)
+    here = os.path.realpath(image)
     for i, lane in enumerate(project.lanes):
-        if lane.path and os.path.realpath(folder / lane.path) == here:
+        path = lane.path.replace("\\", "/")
+        if path and os.path.realpath(folder / path) == here:
             return i
     return None
 
@@ -148,6 +185,8 @@ class ProjectImage:
     image: ImageSource
     mask: str = ""
     filters: str = "fastfilters"
+    second: str = ""
+    second_axes: str = ""
 
     @property
     def spec(self) -> ImageSpec:
@@ -171,11 +210,17 @@ class ProjectImage:
         mask = None
         if self.mask:
             mask = open_input(self.mask, replace(settings, role=None, input_axes=None))
-        return _result(load_project(self.project), self.image, settings, self.filters, mask, None)
+        project = load_project(self.project)
+        second = _second(self.second, self.second_axes, settings)
+        return _result(project, self.image, settings, self.filters, mask, None, second)
+
+    def open_objects(self, settings: ExportSettings, /) -> tuple[Objects, int | None]:
+        """Return the objects, and which image of the project it is."""
+        return _objects(self, self.image, settings), None
 
 
 class IlastikProject:
-    """A trained ilastik project (Pixel Classification or Autocontext).
+    """A trained ilastik project (Pixel Classification, Autocontext or Object Classification).
 
     Parameters
     ----------
@@ -211,7 +256,7 @@ class IlastikProject:
     @property
     def label_names(self) -> tuple[str, ...]:
         """Names of the labels of the last stage, in the order of the channels."""
-        return self._project.stages[-1].names
+        return (self._project.objects or self._project.stages[-1]).names
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -222,7 +267,9 @@ class IlastikProject:
 
     @property
     def default_source(self) -> str:
-        """The probabilities of the last stage."""
+        """The probabilities of the last stage; of objects the predictions."""
+        if self._project.objects is not None:
+            return "Object Predictions"
         stages = len(self._project.stages)
         return "Probabilities" if stages == 1 else f"Probabilities Stage {stages}"
 
@@ -233,6 +280,7 @@ class IlastikProject:
         *,
         axes: str | None = None,
         mask: Any = None,
+        objects: Any = None,
         filters: str = "fastfilters",
     ) -> ImageSource:
         """Return a result lazily: pixels are computed when they are read.
@@ -247,6 +295,9 @@ class IlastikProject:
             Letters of the axes, C order; left out, as the file says, for an array as in training.
         mask
             Prediction mask: probabilities are 0 where it is 0.
+        objects
+            Of Object Classification: the image that objects come from (probabilities, segmentation
+            or labels, as the project wants), a path, `Image` or array with the axes of the image.
         filters
             ``vigra`` for projects of an ilastik that had no fastfilters.
 
@@ -275,7 +326,59 @@ class IlastikProject:
             keys = axes or self._axes_of_array(image)
             raw, lane = open_input(image, replace(settings, input_axes=keys)), None
         masked = None if mask is None else open_input(mask, replace(settings, input_axes=None))
-        return _result(self._project, raw, settings, filters, masked, lane)
+        second = self._opened(objects, raw, settings)
+        return _result(self._project, raw, settings, filters, masked, lane, second)
+
+    def _opened(self, objects: Any, raw: ImageSource, settings: ExportSettings) -> Any:
+        from fijibridge.export.sources import open_input
+
+        if objects is None or isinstance(objects, (str, os.PathLike)):
+            return None if objects is None else _second(os.fspath(objects), "", settings)
+        keys, count = raw.spec.axes.keys, len(getattr(objects, "shape", ()))
+        if count == len(keys) - 1:
+            keys = keys.replace("c", "")
+        elif count == len(keys) + 1:
+            keys += "c"
+        return open_input(objects, replace(settings, role=None, input_axes=keys))
+
+    def table(
+        self,
+        image: Any,
+        objects: Any = None,
+        *,
+        axes: str | None = None,
+        filters: str = "fastfilters",
+    ) -> ResultsTable:
+        """Return the table of the objects of an image; parameters as in `open`.
+
+        Returns
+        -------
+        ResultsTable
+            ilastik's columns in a fixed order: ids, labels, class, probabilities, the features that
+            the forest looks at in its order, bounding box, centre and size; coordinates are
+            x, y(, z) in pixels.
+        """
+        from fijibridge.export.settings import ExportSettings
+        from fijibridge.export.sources import open_input
+        from fijibridge.projects.object_table import table_of
+        from fijibridge.projects.run import RunSettings, open_objects
+
+        settings = ExportSettings(input_axes=axes)
+        lane = None
+        if isinstance(image, (str, os.PathLike)):
+            raw = ProjectInput(project=self._path, input=os.fspath(image)).open_raw(settings)
+            lane = _lane(self._project, os.fspath(image))
+        else:
+            raw = open_input(
+                image, replace(settings, input_axes=axes or self._axes_of_array(image))
+            )
+        how = RunSettings(flavor=filters)  # type: ignore[arg-type]  # checked below
+        second = self._opened(objects, raw, settings)
+        found = open_objects(self._project, raw, how, second)
+        try:
+            return table_of(found, lane)
+        finally:
+            found.close()
 
     def _axes_of_array(self, array: Any) -> str | None:
         known = _trained_axes(self._project)
@@ -288,6 +391,7 @@ class IlastikProject:
         *,
         axes: str | None = None,
         mask: Any = None,
+        objects: Any = None,
         filters: str = "fastfilters",
         jobs: int = 0,
     ) -> Image:
@@ -304,7 +408,7 @@ class IlastikProject:
             Probabilities: float32, 0 to 1, one channel a label, last axis c. Segmentation: uint8,
             label numbers from 1.
         """
-        found = self.open(image, source, axes=axes, mask=mask, filters=filters)
+        found = self.open(image, source, axes=axes, mask=mask, objects=objects, filters=filters)
         try:
             return _whole(found, jobs)
         finally:

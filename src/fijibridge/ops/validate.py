@@ -7,24 +7,55 @@ from typing import TYPE_CHECKING
 
 from fijibridge.errors import FijiBridgeError, FormatError
 from fijibridge.ops._inputs import check_sources, slabs
-from fijibridge.ops._operation import JobReport, Operation
+from fijibridge.ops._kinds import PATHS
+from fijibridge.ops._operation import JobReport, Operation, Plan
+from fijibridge.ops._settings import setting, settings
 from fijibridge.ops.info import InfoSettings, describe, plan_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fijibridge.formats import Finding, Format, Kind, Location
+    from fijibridge.ops._operation import Context
 
-__all__ = ["OPERATION", "findings"]
+__all__ = ["OPERATION", "ValidateSettings", "findings"]
 
 _KINDS: tuple[Kind, ...] = ("image", "table", "rois")
 _SLAB = 64 << 20  # bytes read at once
 
 
-def findings(path: str) -> list[Finding]:
+@settings
+class ValidateSettings:
+    """Settings of ``validate``."""
+
+    input: tuple[str, ...] = setting(
+        kind=PATHS,
+        metavar="FILE",
+        positional=True,
+        aliases=("file", "files"),
+        help="files or stores; the path may go on inside (a.h5/raw)",
+    )
+    full: bool = setting(
+        default=False,
+        help="compare every sample of a pyramid's levels with the finer level, not some boxes",
+    )
+
+    def check(self) -> None:
+        """Refuse an empty list."""
+        InfoSettings(input=self.input).check()
+
+
+def findings(path: str, *, full: bool = False) -> list[Finding]:
     """Return everything that is wrong with a file, the worst first.
 
     Pixels, rows and ROIs are all read, so that a truncated file is found.
+
+    Parameters
+    ----------
+    path
+        The file.
+    full
+        Of a pyramid, compare every sample of each level with the finer one.
 
     Raises
     ------
@@ -42,10 +73,21 @@ def findings(path: str) -> list[Finding]:
     if not any(finding.severity == "error" for finding in found.values()):
         try:
             _read_all(path)
+            for finding in _levels(where, full=full):
+                found.setdefault((finding.severity, finding.message), finding)
         except FijiBridgeError as error:
             found["error", error.message] = Finding("error", str(error))
     order = {"error": 0, "warning": 1, "note": 2}
     return sorted(found.values(), key=lambda finding: order[finding.severity])
+
+
+def _levels(where: Location, *, full: bool) -> list[Finding]:
+    """Return the levels of a Zarr store that do not follow from the finer one."""
+    if not any(fmt.name == "ome-zarr" for fmt in _knowing(where)):
+        return []
+    from fijibridge.patch.follow import level_findings
+
+    return level_findings(where, full=full)
 
 
 def _knowing(where: Location) -> list[Format]:
@@ -80,8 +122,8 @@ def _read_all(path: str) -> None:
             source.close()
 
 
-def _job(path: str, _earlier: Mapping[str, JobReport]) -> JobReport:
-    found = findings(path)
+def _job(full: bool, path: str, _earlier: Mapping[str, JobReport]) -> JobReport:  # bound by `_run`
+    found = findings(path, full=full)
     lines = [f"{path}: {'nothing wrong' if not found else f'{len(found)} found'}"]
     lines += [f"  {finding.severity}: {finding.message}" for finding in found]
     data = {
@@ -93,11 +135,15 @@ def _job(path: str, _earlier: Mapping[str, JobReport]) -> JobReport:
     return JobReport(line="\n".join(lines), data=data, value=found, error=error)
 
 
+def _run(value: ValidateSettings, context: Context) -> Plan:
+    return plan_files(partial(_job, value.full), InfoSettings(input=value.input), context)
+
+
 OPERATION = Operation(
     name="validate",
     menu="",
     summary="everything that is wrong with a file, at once",
-    settings=InfoSettings,
-    run=partial(plan_files, _job),
-    examples=("fijibridge validate RoiSet.zip",),
+    settings=ValidateSettings,
+    run=_run,
+    examples=("fijibridge validate RoiSet.zip", "fijibridge validate big.ome.zarr --full"),
 )

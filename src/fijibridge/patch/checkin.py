@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fijibridge.errors import SettingsError, UnsupportedError
+from fijibridge.formats._zarr.new_labels import new_labels
 from fijibridge.model import Region
 from fijibridge.patch.boxes import within
 from fijibridge.patch.checkin_plan import CheckinOptions, CheckinPlan, plan_checkin
@@ -135,7 +136,7 @@ def _staged_and_moved(plan: CheckinPlan, journal: Journal) -> str:
         rebuild(plan.works, plan.detected.rule, _reader(plan), emit, seen)
         if before is not None and origin is not None and before.sha256 != origin.sha256:
             raise _stale(plan, origin, before, journal)  # noqa: TRY301  # the staged units must go
-        for key, data in plan.documents.items():
+        for key, data in _documents(plan).items():
             staged.stage(key, data)
         entry = staged.commit()
     except BaseException:
@@ -143,6 +144,14 @@ def _staged_and_moved(plan: CheckinPlan, journal: Journal) -> str:
         raise
     journal.apply(entry)
     return entry.name
+
+
+def _documents(plan: CheckinPlan) -> Mapping[str, bytes]:
+    """Return the metadata of a new label image, beside those that are there by now."""
+    if not plan.label_name:
+        return {}
+    plan.pyramid.store.forget()
+    return new_labels(plan.pyramid, plan.label_name, plan.stored.dtype)[1]
 
 
 class _Follower:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,11 +17,11 @@ from fijibridge.model import Region
 from fijibridge.model.rules import rule_for, rule_named
 from fijibridge.model.scaling import scaling_for
 from fijibridge.patch.boxes import LevelWork, level_works
-from fijibridge.patch.checkout import level_number
+from fijibridge.patch.checkout import check_is_file, level_number
 from fijibridge.patch.detect import Detected, detect_rule
 from fijibridge.patch.provenance import Provenance, Witness, find_provenance
 from fijibridge.patch.region import parse_region, region_text
-from fijibridge.patch.store import open_store, steady
+from fijibridge.patch.store import named_node, open_store, plain_path, steady
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,8 +89,8 @@ class CheckinPlan:
         As asked.
     notes
         What a user should know.
-    documents
-        Metadata that appear with the pixels, by key: of a new label image.
+    label_name
+        Name of the new label image that the patch becomes, "" for none.
     """
 
     path: str
@@ -103,7 +103,7 @@ class CheckinPlan:
     works: tuple[LevelWork, ...]
     options: CheckinOptions
     notes: tuple[str, ...]
-    documents: Mapping[str, bytes] = field(default_factory=dict)
+    label_name: str = ""
 
     @property
     def stored(self) -> StoredLevel:
@@ -114,7 +114,7 @@ class CheckinPlan:
         """Return the plan as JSON values."""
         check = self.origin is not None and not self.options.force
         return {
-            "store": str(self.pyramid.store.root),
+            "store": self.pyramid.store.where,
             "image": self.pyramid.node,
             "region": region_text(self.stored.axes, self.region),
             "filter": self.detected.rule.name,
@@ -175,7 +175,8 @@ def plan_checkin(
     """
     options = options or CheckinOptions()
     path = os.fspath(file)
-    source = open_image(path, **({} if options.axes is None else {"axes": options.axes}))
+    check_is_file(path)
+    source = _opened(path, options.axes)
     try:
         if as_labels is not None:
             return _plan_labels(path, source, store, region, as_labels, options)
@@ -183,6 +184,24 @@ def plan_checkin(
     except BaseException:
         source.close()
         raise
+
+
+def _opened(path: str, axes: str | None) -> ImageSource:
+    """Open a patch; what a NumPy file does not say about its axes, the file beside it does."""
+    if axes is not None:
+        return open_image(path, axes=axes)
+    source = open_image(path)
+    try:
+        if Location.parse(path).suffix != ".npy":
+            return source
+        found = find_provenance(Location.parse(path).path, source.spec.extra)
+    except FormatError:
+        return source  # told later, when its place is looked for
+    keys = source.spec.axes.keys if found is None else found.origin.axes
+    if len(keys) != len(source.spec.axes) or keys == source.spec.axes.keys:
+        return source
+    source.close()
+    return open_image(path, axes=keys)
 
 
 def _plan(
@@ -274,7 +293,7 @@ def _plan_labels(
     try:
         if origin is not None and origin.level not in ("", pyramid.levels[0].name):
             _check_finest(path, pyramid, _level(pyramid, None, origin))
-        levels, documents = new_labels(pyramid, name, dtype)
+        levels, _ = new_labels(pyramid, name, dtype)
         axes = levels[0].axes
         if region is not None:
             box = parse_region(region, axes)
@@ -300,7 +319,7 @@ def _plan_labels(
         works=tuple(works),
         options=options,
         notes=(f"New label image {levels[0].node.rpartition('/')[0]}.",),
-        documents=documents,
+        label_name=name,
     )
 
 
@@ -321,9 +340,8 @@ def _pyramid(
     origin: Provenance | None,
 ) -> Pyramid:
     if store is not None:
-        text = os.fspath(store)
-        inner = Location.parse(text).inner
-        if origin is not None and origin.node and not inner:
+        text = plain_path(store)
+        if origin is not None and origin.node and not named_node(text):
             text = f"{text.rstrip('/')}/{origin.node}"
         return open_store(text, writable=True)
     assert origin is not None  # noqa: S101  # one of both is there

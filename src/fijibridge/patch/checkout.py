@@ -21,13 +21,15 @@ from fijibridge.formats import (
     format_for_writing,
     staged,
 )
+from fijibridge.formats.remote import is_url
 from fijibridge.model import Region
 from fijibridge.patch.boxes import level_works, overlap, within
 from fijibridge.patch.detect import Detected, detect_rule
+from fijibridge.patch.journal import Journal
 from fijibridge.patch.provenance import Provenance, new_id, sidecar_of, stamped
 from fijibridge.patch.rebuild import slab_axis
 from fijibridge.patch.region import parse_region, region_text
-from fijibridge.patch.store import open_store, state_of, steady
+from fijibridge.patch.store import keys_of, named_node, open_store, state_of, steady
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -143,10 +145,11 @@ def plan_checkout(
     FijiBridgeError
         When anything would go wrong later.
     """
+    check_is_file(out)
     pyramid = open_store(store)
     try:
         if level is None:
-            named = Location.parse(store).inner.strip("/")
+            named = named_node(store)
             level = next(
                 (i for i, one in enumerate(pyramid.levels) if one.node and one.node == named), 0
             )
@@ -168,6 +171,15 @@ def plan_checkout(
         pyramid.close()
         raise
     return CheckoutPlan(pyramid, index, box, where, fmt, options, spec, detected)
+
+
+def check_is_file(path: str | os.PathLike[str]) -> None:
+    """Raise when a patch is to be in object storage."""
+    if is_url(os.fspath(path)):
+        raise UnsupportedError(
+            f"A patch is a file on this computer, not {os.fspath(path)!r}.",
+            "Name a file such as patch.tif; the store may be anywhere.",
+        )
 
 
 def _check_exact(fmt: Format) -> None:
@@ -322,8 +334,8 @@ def run_checkout(plan: CheckoutPlan) -> Provenance:
 
 
 def _absolute(pyramid: Pyramid) -> str:
-    root = str(pyramid.store.root)
-    return root if "://" in root else os.path.realpath(root)
+    where = pyramid.store.where
+    return where if "://" in where else os.path.realpath(where)
 
 
 class _Pixels:
@@ -367,13 +379,31 @@ def _write(
             place = within(plan.region, slab)
             here = Region(tuple(p.start for p in place), tuple(p.stop for p in place))
             sink.write(here, file_values(block, spec))
-        _check_same(plan, same=check.sha256 == origin.sha256 and state_of(plan.pyramid) == before)
+        _check_same(plan, same=check.sha256 == origin.sha256 and not _written_since(plan, before))
         with staged(sidecar_of(plan.out.path), overwrite=plan.options.overwrite) as beside:
             beside.write_text(origin.to_json() + "\n", "utf-8")
             sink.commit()
     except BaseException:
         sink.abort()
         raise
+
+
+def _written_since(plan: CheckoutPlan, before: tuple[tuple[str, bool], ...]) -> bool:
+    """Return whether somebody wrote into the region since the journal was looked at.
+
+    What is checked in elsewhere in the store is no hindrance.
+    """
+    if state_of(plan.pyramid) == before:
+        return False
+    entries = Journal(keys_of(plan.pyramid)).entries()
+    if not {name for name, _ in before} <= {entry.name for entry in entries}:
+        return True  # one was taken back, and does not say what it was
+    level = plan.stored
+    mine = {level.key(unit) for unit in level.units(plan.region)}
+    return any(
+        (entry.name, entry.applied) not in before and any(o.key in mine for o in entry.operations)
+        for entry in entries
+    )
 
 
 def _check_same(plan: CheckoutPlan, *, same: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
     from fijibridge.model.rules import Rule as _Rule
     from fijibridge.model.scaling import Scaling
 
-__all__ = ["Detected", "check_levels", "detect_rule"]
+__all__ = ["Detected", "detect_rule"]
 
 _EDGE = 24  # samples of the coarser level along each side of a probe
+_SIDE = 2  # along axes that are not made smaller: channels, time, often z
 _PROBES = 9
+_ENOUGH = 8  # probes that are not even
+_TOLD = 4  # places where a small level says that something is to be seen
+_SMALL = 1 << 24  # samples of a level that is read as a whole
 _NEAR = 1e-5  # of a float level's range: others add up in another order
 _OWN = {"gaussian": Rule("linear"), "mean": Rule("mean"), "nearest": Rule("nearest")}
 
@@ -72,35 +77,55 @@ def detect_rule(
     if pyramid.own and family is None and pyramid.method in _OWN:
         rule = _OWN[pyramid.method]
         return Detected(rule, "metadata", f"{rule.text}; the metadata say so")
-    candidates = list(rules_of(role, family))
+    return _asked_of_data(pyramid, levels, standard, near, family)
+
+
+def _asked_of_data(
+    pyramid: Pyramid,
+    levels: Sequence[StoredLevel],
+    standard: Rule,
+    near: Region | None,
+    family: Scaling | None,
+) -> Detected:
+    candidates = list(rules_of(pyramid.spec.role, family))
     told = pyramid.method.lower()
     candidates.sort(key=lambda r: (r != standard, r.family not in told))
-    seen = False
+    hits = misses = 0
+    wrong = ""
     for finer, coarser in itertools.pairwise(levels[:3]):
-        for region in _probes(coarser.shape, near if finer is levels[0] else None, finer.shape):
+        telling = 0
+        for region in probes(pyramid, finer, coarser, near if finer is levels[0] else None):
+            if telling == _ENOUGH:
+                break
             whole = _span(candidates, finer, coarser, region)
             block = finer.read(whole)
             if not _tells(block):
                 continue
-            seen = True
+            telling += 1
             found = coarser.read(region)
             fitting = [
                 r for r in candidates if _fits(r, finer, coarser, region, whole, block, found)
             ]
-            if not fitting:
-                return Detected(
-                    standard,
-                    "default",
-                    f"{standard.text}; no known rule fits level {coarser.name!r}, so parts made "
-                    "now will differ from the rest of it",
-                )
-            candidates = fitting
+            if fitting:
+                hits += 1
+                candidates = fitting
+            else:  # a place that was changed at one level only, or a rule of others
+                misses += 1
+                wrong = wrong or coarser.name
         if len(candidates) == 1:
             break
+    if misses > hits:
+        return Detected(
+            standard,
+            "default",
+            f"{standard.text}; no known rule fits level {wrong!r}, so parts made now will differ "
+            "from the rest of it",
+        )
     rule = candidates[0]
-    if not seen:
+    if not hits:
         return Detected(rule, "default", f"{rule.text}; the image is even, so it does not say")
-    return Detected(rule, "data", f"{rule.text}; found in the data")
+    where = f" ({hits} of {hits + misses} places)" if misses else ""
+    return Detected(rule, "data", f"{rule.text}; found in the data{where}")
 
 
 def _tells(block: np.ndarray) -> bool:
@@ -131,10 +156,10 @@ def _fits(
         slice(a - o, b - o) for a, b, o in zip(box.start, box.stop, whole.start, strict=True)
     )
     made = rule.reduce(block[part], finer.shape, coarser.shape, region)
-    return _equal(made, found)
+    return equal(made, found)
 
 
-def _equal(made: np.ndarray, found: np.ndarray) -> bool:
+def equal(made: np.ndarray, found: np.ndarray) -> bool:
     if made.dtype.kind != "f":
         return bool(np.array_equal(made, found))
     finite = np.isfinite(found)
@@ -142,19 +167,51 @@ def _equal(made: np.ndarray, found: np.ndarray) -> bool:
     return bool(np.allclose(made, found, rtol=0, atol=_NEAR * largest, equal_nan=True))
 
 
-def _probes(shape: Sequence[int], near: Region | None, fine: Sequence[int]) -> Iterator[Region]:
-    """Yield boxes of a level: around a region, then spread, the same ones every time."""
-    edge = [min(_EDGE, n) for n in shape]
+def probes(
+    pyramid: Pyramid, finer: StoredLevel, coarser: StoredLevel, near: Region | None
+) -> Iterator[Region]:
+    """Yield boxes of a level: around a region, where something is, then spread.
+
+    They are the same ones every time.
+    """
+    shape, fine = coarser.shape, finer.shape
+    edge = [min(_SIDE if n == m else _EDGE, n) for n, m in zip(shape, fine, strict=True)]
     if near is not None:
         centre = [
             (a + b) / 2 * n / m
             for a, b, n, m in zip(near.start, near.stop, shape, fine, strict=True)
         ]
         yield _box(centre, edge, shape)
+    for part in _places(pyramid):
+        yield _box([p * n for p, n in zip(part, shape, strict=True)], edge, shape)
     yield _box([n / 2 for n in shape], edge, shape)
     rng = np.random.default_rng(0)
     for _ in range(_PROBES):
         yield _box([rng.random() * n for n in shape], edge, shape)
+
+
+def _places(pyramid: Pyramid) -> list[tuple[float, ...]]:
+    """Return where something is to be seen, as parts of each axis: the coarsest level says it."""
+    level = pyramid.levels[-1]
+    if math.prod(level.shape) > _SMALL:
+        return []
+    pixels = level.read(Region.whole(level.shape))
+    varies = np.zeros(pixels.shape, bool)
+    for axis in range(pixels.ndim):
+        differs = np.diff(pixels, axis=axis) != 0
+        here = tuple(slice(0, n) for n in differs.shape)
+        varies[here] |= differs
+    found = np.flatnonzero(varies)
+    chosen = (
+        found[np.linspace(0, found.size - 1, _TOLD + 2).astype(int)[1:-1]] if found.size else []
+    )
+    return [
+        tuple(
+            (i + 0.5) / n
+            for i, n in zip(np.unravel_index(one, level.shape), level.shape, strict=True)
+        )
+        for one in dict.fromkeys(int(c) for c in chosen)
+    ]
 
 
 def _box(centre: Sequence[float], edge: Sequence[int], shape: Sequence[int]) -> Region:
@@ -162,37 +219,3 @@ def _box(centre: Sequence[float], edge: Sequence[int], shape: Sequence[int]) -> 
         max(0, min(int(c - e / 2), n - e)) for c, e, n in zip(centre, edge, shape, strict=True)
     ]
     return Region(tuple(start), tuple(a + e for a, e in zip(start, edge, strict=True)))
-
-
-def check_levels(pyramid: Pyramid, rule: Rule, *, full: bool = False) -> list[str]:
-    """Return what is wrong: one line for each level that does not follow from the finer one.
-
-    Parameters
-    ----------
-    pyramid
-        The pyramid.
-    rule
-        How it was made.
-    full
-        Compare every sample instead of some boxes.
-    """
-    lines = []
-    for finer, coarser in zip(pyramid.levels, pyramid.levels[1:], strict=False):
-        whole = Region.whole(coarser.shape)
-        probes = coarser.units(whole) if full else _probes(coarser.shape, None, finer.shape)
-        wrong, seen, where = 0, 0, None
-        for region in probes:
-            box = rule.support(finer.shape, coarser.shape, region)
-            made = rule.reduce(finer.read(box), finer.shape, coarser.shape, region)
-            found = coarser.read(region)
-            seen += found.size
-            if not _equal(made, found):
-                wrong += int((made != found).sum())
-                where = where or region
-        if where is not None:
-            lines.append(
-                f"level {coarser.name!r} does not follow from {finer.name!r} ({rule.text}): "
-                f"{wrong} of {seen} samples looked at differ, the first in "
-                f"{where.start} to {where.stop}"
-            )
-    return lines

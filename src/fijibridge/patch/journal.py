@@ -22,6 +22,7 @@ import time
 import urllib.parse
 import uuid
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FormatError, SettingsError
@@ -29,7 +30,6 @@ from fijibridge.patch.keys import LocalKeys, not_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from fijibridge.patch.keys import Keys
 
@@ -39,8 +39,12 @@ HOME = ".fijibridge"
 _TXN = f"{HOME}/txn"
 _LOCK = f"{HOME}/lock"
 _OWNER = f"{HOME}/owner.json"
-#: A lock in object storage that nobody renewed for so long is a dead one.
 _POLL = 0.05
+#: In object storage each look is a request.
+_POLL_FAR = 0.3
+#: Of the name of a lock for removing a lock for removing a lock …
+_LONGEST = 150
+_GONE = "If that process is gone (on another computer it cannot be seen from here)"
 
 
 def digest(data: bytes | None) -> str:
@@ -117,17 +121,31 @@ class Journal:
     def __init__(self, keys: Keys, tick: Callable[[], None] = lambda: None) -> None:
         self.keys = keys
         self._tick = tick
+        self._told = b""  # what our lock in object storage says
 
     # ---- who works on it
 
     def owner(self) -> dict[str, Any] | None:
         """Return who holds the lock, None when nobody says so."""
-        data = self.keys.get(_OWNER if isinstance(self.keys, LocalKeys) else _LOCK)
-        try:
-            found = json.loads(data) if data else None
-        except ValueError:
+        return _parsed_owner(self.keys.get(_OWNER if isinstance(self.keys, LocalKeys) else _LOCK))
+
+    def at_work(self) -> dict[str, Any] | None:
+        """Return who is changing the store now; of those who died on disk nothing is left."""
+        owner = self.owner()
+        if owner is None or not isinstance(self.keys, LocalKeys):
+            return owner
+        import filelock
+
+        path = self.keys.root / _LOCK
+        if not path.is_file():
             return None
-        return found if isinstance(found, dict) else None
+        lock = filelock.FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except (filelock.Timeout, OSError):
+            return owner
+        lock.release()
+        return None
 
     @contextlib.contextmanager
     def locked(self, wait: float = 0.0) -> Iterator[None]:
@@ -174,40 +192,77 @@ class Journal:
             return
         end = time.monotonic() + wait
         while not self.keys.create(_LOCK, told):
-            self._free_the_dead()
+            if self._free_the_dead():
+                continue
             if time.monotonic() > end and self.keys.exists(_LOCK):
                 raise self._busy()
-            time.sleep(_POLL)
+            time.sleep(_POLL_FAR)
+        self._told = told
         try:
             yield
         finally:
-            self.keys.delete(_LOCK)
+            self._told = b""
+            if self.keys.get(_LOCK) == told:  # nobody broke it
+                self.keys.delete(_LOCK)
 
-    def _free_the_dead(self) -> None:
-        """Remove the lock of a process of this machine that is no more."""
-        owner = self.owner() or {}
-        if owner.get("machine") != socket.gethostname():
-            return
+    def _free_the_dead(self, key: str = _LOCK) -> bool:
+        """Remove the lock of a process of this machine that is no more; return whether it was."""
+        data = self.keys.get(key)
+        owner = _parsed_owner(data) or {}
+        if data is None or owner.get("place") != _place():
+            return False
         try:
-            os.kill(int(owner.get("process", 0)) or os.getpid(), 0)
+            os.kill(int(owner["process"]), 0)
         except ProcessLookupError:
-            self.keys.delete(_LOCK)
-        except (OSError, ValueError):
-            return
+            return self._remove_lock(key, data)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return False
+
+    def _remove_lock(self, key: str, data: bytes) -> bool:
+        """Remove a lock that says `data`; of several who want to, one does, and no other lock.
+
+        Storage removes on no condition. So who wants to remove a lock holds another one meanwhile,
+        which is that lock's alone: none but its holder takes that lock away.
+        """
+        mine = f"{key}-{digest(data)[:16]}"
+        if not self.keys.create(mine, json.dumps(_me()).encode()):
+            if len(mine) < _LONGEST:
+                self._free_the_dead(mine)  # who held it may have died too
+            return False
+        try:
+            if self.keys.get(key) != data:
+                return False
+            self.keys.delete(key)
+        finally:
+            self.keys.delete(mine)
+        return True
 
     def break_lock(self) -> None:
         """Remove a lock in object storage whose owner is gone for good."""
-        if not isinstance(self.keys, LocalKeys):
-            self.keys.delete(_LOCK)
+        if isinstance(self.keys, LocalKeys):
+            return
+        data = self.keys.get(_LOCK)
+        if data is not None:
+            self.keys.delete(f"{_LOCK}-{digest(data)[:16]}")  # who held it may be gone too
+            self._remove_lock(_LOCK, data)
+
+    def _still_ours(self) -> None:
+        """Raise when somebody took the lock in object storage away."""
+        if self._told and self.keys.get(_LOCK) != self._told:
+            raise SettingsError(
+                f"The lock of {str(self.keys)!r} was taken away by somebody else.",
+                "Nothing was changed. Do it again.",
+            )
 
     def _busy(self) -> SettingsError:
         owner = self.owner() or {}
         age = time.time() - float(owner.get("since", time.time()))
         who = f"{owner.get('owner', 'another process')} (process {owner.get('process', '?')})"
+        what = "If that process is gone" if isinstance(self.keys, LocalKeys) else _GONE
         return SettingsError(
             f"The store {str(self.keys)!r} is being changed by {who} since {age:.0f} s.",
-            "Wait until it is done. If that process is gone: "
-            f"fijibridge patch recover {self.keys} --force",
+            f"Wait until it is done. {what}: fijibridge patch recover {self.keys} --force",
         )
 
     def _acquire(self, lock: Any, root: Path, wait: float) -> None:
@@ -262,7 +317,7 @@ class Journal:
         """Start a transaction; the lock must be held and nothing may be pending."""
         numbers = [int(n.partition("-")[0]) for n in self.keys.folders(_TXN) if n[:1].isdigit()]
         name = f"{max(numbers, default=0) + 1:06d}-{uuid.uuid4().hex[:12]}"
-        return Transaction(self.keys, name, dict(about), undoes, self._tick)
+        return Transaction(self.keys, name, dict(about), undoes, self._tick, self._still_ours)
 
     def recover(self) -> list[str]:
         """Bring the store to before or after every transaction; return what was done.
@@ -278,10 +333,29 @@ class Journal:
             elif not entry.applied:
                 self.apply(entry)
                 done.append(f"{name} was committed: rolled forward, the store is as after")
+            elif "new" in self.keys.folders(f"{_TXN}/{name}"):
+                self.keys.clear(f"{_TXN}/{name}/new")
         return done
 
     def apply(self, entry: Entry) -> None:
-        """Move all units of a committed transaction to their places; may be repeated."""
+        """Move all units of a committed transaction to their places; may be repeated.
+
+        Raises
+        ------
+        SettingsError
+            When the store takes no bytes any more: it is committed, so it must be recovered.
+        """
+        try:
+            self._apply(entry)
+        except OSError as error:
+            raise SettingsError(
+                f"The store {str(self.keys)!r} could not be written to the end: "
+                f"{error.strerror or error}. What was to be done is kept: readers are told to "
+                "wait.",
+                f"Free room, then: fijibridge patch recover {self.keys}",
+            ) from error
+
+    def _apply(self, entry: Entry) -> None:
         keys, home = self.keys, f"{_TXN}/{entry.name}"
         for one in entry.operations:
             new, old = f"{home}/new/{_flat(one.key)}", f"{home}/old/{_flat(one.key)}"
@@ -351,10 +425,29 @@ def _me() -> dict[str, Any]:
     machine = socket.gethostname()
     return {
         "owner": f"{user}@{machine}",
-        "machine": machine,
+        "place": _place(),
         "process": os.getpid(),
         "since": time.time(),
+        "id": uuid.uuid4().hex,
     }
+
+
+def _place() -> str:
+    """Return what makes process numbers mean the same: machine, its start, and its container."""
+    parts = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip())
+    with contextlib.suppress(OSError):
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return " ".join(parts)
+
+
+def _parsed_owner(data: bytes | None) -> dict[str, Any] | None:
+    try:
+        found = json.loads(data) if data else None
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 @dataclass(slots=True)
@@ -366,6 +459,7 @@ class Transaction:
     about: dict[str, Any]
     undoes: str
     tick: Callable[[], None]
+    still_ours: Callable[[], None]
     operations: list[Operation] = field(default_factory=list)
     _committed: bool = False
 
@@ -409,6 +503,7 @@ class Transaction:
         }
         self.tick()
         self.keys.settle(self._home)
+        self.still_ours()
         self.keys.put(f"{self._home}/manifest.json", json.dumps(body).encode())
         self._committed = True
         self.keys.settle(self._home)
@@ -427,4 +522,6 @@ class Transaction:
         """Throw the staged units away, unless they are committed."""
         if not self._committed:
             with contextlib.suppress(OSError):
+                # what could not be committed for certain must not look so
+                self.keys.delete(f"{self._home}/manifest.json")
                 self.keys.clear(self._home)

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fijibridge.errors import SettingsError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 __all__ = ["Keys", "LocalKeys", "ObjectKeys"]
+
+#: What storage says when a key that was to be created is there already.
+_REFUSED = re.compile(
+    r"precondition|conditional request|already exists|\b409\b|\b412\b", re.IGNORECASE
+)
 
 
 class Keys(Protocol):
@@ -166,6 +175,17 @@ class LocalKeys:
         _sync(self._path(prefix).parent)
 
 
+@contextlib.contextmanager
+def _asked() -> Iterator[None]:
+    """Let all that storage says in anger be an OSError, as of a disk."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(str(error) or type(error).__name__) from error
+
+
 class ObjectKeys:
     """A prefix of an fsspec file system: S3 and the like. There is no renaming; keys are copied.
 
@@ -175,60 +195,69 @@ class ObjectKeys:
         The fsspec file system.
     root
         The prefix, without its protocol: ``bucket/a.zarr``.
+    url
+        The same as people type it.
     """
 
-    def __init__(self, system: Any, root: str) -> None:
+    def __init__(self, system: Any, root: str, url: str) -> None:
         self._system = system
         self._root = root.rstrip("/")
-        system.invalidate_cache()
+        self._url = url
 
     def __str__(self) -> str:
-        protocol = self._system.protocol
-        return f"{protocol if isinstance(protocol, str) else protocol[0]}://{self._root}"
+        return self._url
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}".rstrip("/")
 
     def get(self, key: str) -> bytes | None:
-        try:
-            return bytes(self._system.cat_file(self._path(key)))
-        except FileNotFoundError:
-            return None
+        with _asked():
+            try:
+                return bytes(self._system.cat_file(self._path(key)))
+            except FileNotFoundError:
+                return None
 
     def put(self, key: str, data: bytes) -> None:
-        self._system.pipe_file(self._path(key), data)
+        with _asked():
+            self._system.pipe_file(self._path(key), data)
 
     def create(self, key: str, data: bytes) -> bool:
-        try:
-            self._system.pipe_file(self._path(key), data, mode="create")
-        except FileExistsError:
-            return False
-        except OSError as error:
-            if any(word in str(error) for word in ("PreconditionFailed", "At least one of the")):
-                return False
-            raise
-        return True
+        with _asked():
+            try:
+                self._system.pipe_file(self._path(key), data, mode="create")
+            except OSError as error:
+                if not isinstance(error, FileExistsError) and not _REFUSED.search(str(error)):
+                    raise
+        # of two creators one reads its own: also where storage does not know the condition, and
+        # where the first try arrived but its answer did not
+        return self.get(key) == data
 
     def exists(self, key: str) -> bool:
-        self._system.invalidate_cache()
-        return bool(self._system.isfile(self._path(key)))
+        with _asked():
+            self._system.invalidate_cache()
+            return bool(self._system.isfile(self._path(key)))
+
+    def _copy(self, key: str, other: str) -> None:
+        with _asked():
+            self._system.cp_file(self._path(key), self._path(other))
 
     def keep(self, key: str, other: str) -> None:
-        self._system.cp_file(self._path(key), self._path(other))
+        self._copy(key, other)
 
     def replace(self, key: str, other: str) -> None:
-        self._system.cp_file(self._path(key), self._path(other))
+        self._copy(key, other)
 
     def delete(self, key: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
+        with _asked(), contextlib.suppress(FileNotFoundError):
             self._system.rm_file(self._path(key))
 
     def folders(self, prefix: str) -> list[str]:
-        self._system.invalidate_cache()
-        try:
-            found = self._system.ls(self._path(prefix), detail=True)
-        except FileNotFoundError:
-            return []
+        with _asked():
+            self._system.invalidate_cache()
+            try:
+                found = self._system.ls(self._path(prefix), detail=True)
+            except (FileNotFoundError, NotADirectoryError):
+                return []
         return sorted(
             str(one["name"]).rstrip("/").rpartition("/")[2]
             for one in found
@@ -236,14 +265,16 @@ class ObjectKeys:
         )
 
     def clear(self, prefix: str) -> None:
-        self._system.invalidate_cache()
-        with contextlib.suppress(FileNotFoundError):
-            self._system.rm(self._path(prefix), recursive=True)
-        self._system.invalidate_cache()
+        with _asked():
+            self._system.invalidate_cache()
+            with contextlib.suppress(FileNotFoundError):
+                self._system.rm(self._path(prefix), recursive=True)
+            self._system.invalidate_cache()
 
     def size(self, prefix: str) -> int:
-        self._system.invalidate_cache()
-        return int(self._system.du(self._path(prefix)))
+        with _asked():
+            self._system.invalidate_cache()
+            return int(self._system.du(self._path(prefix)))
 
     def settle(self, prefix: str) -> None:
         """Nothing to do: an object that was put is there."""

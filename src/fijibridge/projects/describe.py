@@ -10,7 +10,7 @@ import numpy as np
 from fijibridge.model import Axes, Axis, Extra, ImageSpec, Level
 
 if TYPE_CHECKING:
-    from fijibridge.model.project import PixelStage
+    from fijibridge.model.project import ObjectStage, PixelStage
     from fijibridge.projects.features import FeatureBank
 
 __all__ = ["label_extra", "result_axes", "result_spec", "scales_of"]
@@ -69,7 +69,7 @@ def result_spec(
     )
 
 
-def label_extra(stage: PixelStage) -> Extra:
+def label_extra(stage: PixelStage | ObjectStage) -> Extra:
     """Return names and colours of label values."""
     colors = stage.map_colors or stage.label_colors
     return Extra(

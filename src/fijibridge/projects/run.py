@@ -19,6 +19,7 @@ from fijibridge.projects.describe import result_spec
 from fijibridge.projects.features import FeatureBank
 from fijibridge.projects.forest import Predictor
 from fijibridge.projects.labels import Labels
+from fijibridge.projects.objects import OBJECT_SOURCES, ObjectResult, Objects
 from fijibridge.projects.stacked import Stacked
 from fijibridge.projects.tiles import Tiled, box_of, czyx
 
@@ -29,11 +30,20 @@ if TYPE_CHECKING:
     from fijibridge.model.project import PixelStage, Project
     from fijibridge.projects.filters import Flavor
 
-__all__ = ["PixelResult", "RunSettings", "find_source", "open_result", "source_names"]
+__all__ = [
+    "SECOND_FLAGS",
+    "PixelResult",
+    "RunSettings",
+    "find_source",
+    "open_objects",
+    "open_result",
+    "source_names",
+]
 
 Kind = Literal["Probabilities", "Simple Segmentation", "Uncertainty", "Features"]
 _KINDS: tuple[Kind, ...] = ("Probabilities", "Simple Segmentation", "Uncertainty", "Features")
 _PER_STAGE = (*_KINDS, "Labels", "Input")
+_PIXELS = "Pixel Probabilities"
 _ALL_STAGES = "Probabilities All Stages"
 #: What ilastik's documentation calls it.
 _MISSPELT = {"propabilities all stages": _ALL_STAGES}
@@ -43,6 +53,9 @@ _REMEMBERED = 1 << 25  # bytes of tiles
 
 def source_names(project: Project) -> tuple[str, ...]:
     """Return ilastik's names of the results of a project, in its order."""
+    if project.objects is not None:
+        more = (_PIXELS, "Simple Segmentation") if project.objects.origin == "pixels" else ()
+        return (*OBJECT_SOURCES, *more)
     if len(project.stages) == 1:
         return (*_KINDS, "Labels")
     stages = range(1, len(project.stages) + 1)
@@ -246,6 +259,7 @@ def open_result(
     name: str,
     settings: RunSettings,
     mask: ImageSource | None = None,
+    second: ImageSource | None = None,
 ) -> ImageSource:
     """Return a result of a project for an image; nothing is computed yet.
 
@@ -261,6 +275,8 @@ def open_result(
         How.
     mask
         Prediction mask.
+    second
+        Of Object Classification: where objects come from, see `open_objects`.
 
     Raises
     ------
@@ -268,6 +284,12 @@ def open_result(
         When there is no such result, or the image does not fit the project.
     """
     name = find_source(project, name)
+    if project.objects is not None:
+        if name in OBJECT_SOURCES:
+            objects = open_objects(project, raw, settings, second)
+            return ObjectResult(objects, name, exact=settings.exact)
+        kind = "Probabilities" if name == _PIXELS else name
+        return _stage_result(project, raw, 0, kind, settings, mask)
     if name == _ALL_STAGES:
         return Stacked(
             [
@@ -278,6 +300,50 @@ def open_result(
         )
     kind, _, number = name.partition(" Stage ")
     return _stage_result(project, raw, int(number or 1) - 1, kind, settings, mask)
+
+
+def open_objects(
+    project: Project, raw: ImageSource, settings: RunSettings, second: ImageSource | None
+) -> Objects:
+    """Return the objects of an image.
+
+    Parameters
+    ----------
+    project
+        A project of Object Classification.
+    raw
+        The image.
+    settings
+        How.
+    second
+        Probabilities, a segmentation or labels, as the project was made for; None for projects that
+        compute the probabilities themselves.
+
+    Raises
+    ------
+    SettingsError
+        When it is no such project, or the images do not fit.
+    """
+    stage = project.objects
+    if stage is None:
+        raise SettingsError(f"{project.path!r} is a project of {project.workflow}: no objects.")
+    if stage.origin == "pixels":
+        second = PixelResult(raw, project.stages[0], "Probabilities", settings.flavor)
+    if second is None:
+        flag = SECOND_FLAGS[stage.origin]
+        raise SettingsError(
+            f"The project ({project.workflow}) needs a second image for each input: {flag[1]}.",
+            f"Type: --raw_data raw.h5/data --{flag[0]} objects.h5/exported_data",
+        )
+    return Objects(raw, second, stage)
+
+
+#: Where objects come from -> (ilastik's flag, what it is).
+SECOND_FLAGS = {
+    "probabilities": ("prediction_maps", "its probabilities"),
+    "segmentation": ("segmentation_image", "its segmentation"),
+    "labels": ("label_image", "its label image"),
+}
 
 
 def _stage_result(

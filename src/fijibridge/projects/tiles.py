@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -23,8 +23,18 @@ _TILE = "czyx"
 Box = tuple[tuple[int, int], ...]
 
 
+class _Sized(Protocol):
+    @property
+    def nbytes(self) -> int: ...
+
+
+_S = TypeVar("_S", bound=_Sized)
+
+
 class TileCache:
     """Tiles by number; what is computed for one thread is not computed for another.
+
+    Tiles are arrays, or anything else with `nbytes`.
 
     Parameters
     ----------
@@ -35,10 +45,10 @@ class TileCache:
     def __init__(self, memory: int) -> None:
         self._memory = memory
         self._lock = threading.Lock()
-        self._tiles: OrderedDict[Any, Future[np.ndarray]] = OrderedDict()
+        self._tiles: OrderedDict[Any, Future[Any]] = OrderedDict()
         self._used = 0
 
-    def get(self, key: Any, compute: Callable[[], np.ndarray]) -> np.ndarray:
+    def get(self, key: Any, compute: Callable[[], _S]) -> _S:
         """Return a tile, computed now, or by another thread, or before."""
         with self._lock:
             found = self._tiles.get(key)
@@ -48,7 +58,8 @@ class TileCache:
             else:
                 self._tiles.move_to_end(key)
         if not mine:
-            return found.result()
+            known: _S = found.result()
+            return known
         try:
             tile = compute()
         except BaseException as error:

@@ -30,6 +30,7 @@ _DEFLATE, _SHUFFLE = 1, 2
 _FILTERS = ((), (_DEFLATE,), (_SHUFFLE,), (_SHUFFLE, _DEFLATE))
 _CACHE = 32 << 20  # bytes of chunks that were asked for in parts
 _LONG = 8 << 20  # bytes of a plain chunk that are read at a time
+_FEW = 4  # times the bytes that are needed: more are not read, the library picks the rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +159,23 @@ class ChunkedDataset:
 
     def _bytes(self, offset: int, size: int, low: tuple[int, ...]) -> np.ndarray:
         """Return stored bytes; they are overwritten by this thread's next call."""
+        self._check_place(offset, size, low)  # before so much memory is asked for
+        buffer = self._buffer("stored", size)
+        self._read_from(offset, buffer, low)
+        return buffer
+
+    def _check_place(self, offset: int, size: int, low: tuple[int, ...]) -> None:
         if size < 0 or offset < 0 or offset + size > os.fstat(self._fd).st_size:
             raise FormatError(
                 f"The chunk at {low} of {self._what} would lie outside the file.",
                 "The file is damaged or incomplete; make it anew or copy it again.",
             )
-        buffer = self._buffer("stored", size)
-        if self._read_at(offset, buffer) != size:
+
+    def _read_from(self, offset: int, buffer: np.ndarray, low: tuple[int, ...]) -> None:
+        """Fill a buffer of bytes."""
+        self._check_place(offset, buffer.size, low)
+        if self._read_at(offset, buffer) != buffer.size:
             raise FormatError(f"The chunk at {low} of {self._what} is cut off.")
-        return buffer
 
     def _buffer(self, name: str, size: int) -> np.ndarray:
         return self._memory.get(name, (size,), np.dtype(np.uint8))
@@ -219,7 +228,12 @@ class ChunkedDataset:
         if size != self._nbytes:
             raise FormatError(f"The chunk at {low} of {self._what} has {size} bytes.")
         row = self._nbytes // self.chunks[0]
-        if row > _LONG and len(self.chunks) > 1:
+        if out.flags.c_contiguous and out.shape[1:] == self.chunks[1:]:
+            view = out.reshape(-1).view(np.uint8)
+            self._read_from(offset + inner[0].start * row, view, low)
+            return
+        few = row > _FEW * prod(out.shape[1:]) * self.dtype.itemsize
+        if (row > _LONG or few) and len(self.chunks) > 1:
             box = tuple(slice(s.start + o, s.stop + o) for s, o in zip(inner, low, strict=True))
             out[...] = self._dataset[box]
             return

@@ -179,6 +179,20 @@ class Node:
             v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in found
         )
 
+    def label_names(self) -> tuple[str, ...]:
+        """Return the names of the labels of a classifier."""
+        names = self.texts("LabelNames") if "LabelNames" in self else ()
+        return tuple(n for n in names if n) if len(names) == 1 else names
+
+    def colors(self, name: str) -> tuple[tuple[int, int, int], ...]:
+        """Return colours, one a row; none when they are no colours."""
+        if name not in self:
+            return ()
+        found = self.array(name)
+        if found.ndim != 2 or found.shape[1] != 3 or len(found) > 4096:
+            return ()
+        return tuple((int(r) % 256, int(g) % 256, int(b) % 256) for r, g, b in found.tolist())
+
 
 def _read(item: Any, what: str) -> Any:
     try:

@@ -61,7 +61,7 @@ def in_shares(job: Callable[[int, int], bool], sizes: np.ndarray) -> bool:
     def work() -> bool:
         good = True
         while good and (k := next(turns)) < count:
-            good = job(bounds[k], bounds[k + 1])
+            good = bounds[k] == bounds[k + 1] or job(bounds[k], bounds[k + 1])
         return good
 
     others: list[Future[bool]] = []

@@ -92,7 +92,7 @@ def _check(pyramid: Pyramid, name: str, here: str) -> None:
     if pyramid.store.kind(here):
         raise SettingsError(
             f"There is a label image {name!r} beside {pyramid.name}.",
-            f"Choose another name, or put the patch into it: --store {pyramid.store.root}/{here}",
+            f"Choose another name, or put the patch into it: --store {pyramid.store.where}/{here}",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FormatError, SettingsError, nearest
@@ -19,8 +20,6 @@ from fijibridge.formats._zarr.store import Store, check_settled, guard_for, loca
 from fijibridge.model import Axes, Extra, ImageSpec, Level
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fijibridge.formats._format import ReadOptions
     from fijibridge.formats._location import Location
     from fijibridge.model import Role
@@ -121,7 +120,7 @@ def find_images(store: Store, node: str) -> list[str]:
 
 
 def _only_image(store: Store, node: str, kind: str) -> str:
-    images = find_images(store, node) if kind or (store.root / node).is_dir() else []
+    images = find_images(store, node) if kind or store.has_folder(node) else []
     if len(images) == 1:
         return images[0]
     if not images:
@@ -134,7 +133,7 @@ def _only_image(store: Store, node: str, kind: str) -> str:
     listed = "; ".join(images[:20]) + ("; …" if len(images) > 20 else "")
     raise FormatError(
         f"{store.name(node)} holds {len(images)} images: {listed}.",
-        f"Say which one: {store.root}/{images[0]}",
+        f"Say which one: {store.where}/{images[0]}",
     )
 
 
@@ -177,8 +176,8 @@ def _open_level(store: Store, found: Multiscale, index: int, options: ReadOption
     attributes = store.attributes(node)
     extra = Extra(**extra_fields(found, attributes, axes.size("c")))
     role = _role(found.node, found, array.dtype.kind, extra, options.role)
-    name = found.name if found.node else _stem(store.root)
-    return _source(store, node, array, axes, role, extra, name or _stem(store.root), levels)
+    name = found.name if found.node else _stem(store.where)
+    return _source(store, node, array, axes, role, extra, name or _stem(store.where), levels)
 
 
 def _axes_or_blank(
@@ -223,8 +222,8 @@ def _role(node: str, found: Multiscale | None, kind: str, extra: Extra, asked: R
     return "intensity"
 
 
-def _stem(root: Path) -> str:
-    name = root.name
+def _stem(where: str) -> str:
+    name = PurePath(where).name
     for suffix in (".zip", ".ozx", ".zarr", ".ome"):
         if name.lower().endswith(suffix):
             name = name[: -len(suffix)]
@@ -239,7 +238,7 @@ def _open_plain(store: Store, node: str, options: ReadOptions) -> LazySource:
         axes = asked_axes(options.axes, Axes.of("tzyxc"[: len(array.shape)], array.shape))
     extra = Extra(**ilastik_fields(store.attributes(node)))
     role = _role(node, None, array.dtype.kind, extra, options.role)
-    return _source(store, node, array, axes, role, extra, _stem(store.root), ())
+    return _source(store, node, array, axes, role, extra, _stem(store.where), ())
 
 
 def _source(

@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 
     from fijibridge.formats._location import Location
 
-__all__ = ["MARKERS", "Store", "check_settled", "guard_for", "is_marked", "locate", "quiet"]
+__all__ = [
+    "MARKERS",
+    "Store",
+    "check_settled",
+    "guard_for",
+    "is_marked",
+    "locate",
+    "quiet",
+    "wait_until_settled",
+]
 
 #: Files that make a folder a Zarr group or array.
 MARKERS = (".zgroup", ".zattrs", ".zarray", "zarr.json")
@@ -94,14 +103,27 @@ def check_settled(root: Path) -> None:
     Who reads then gets a mixture; see `fijibridge.patch.journal`. One that is under way is waited
     for.
     """
+    wait_until_settled(lambda: _unsettled(root), str(root))
+
+
+def wait_until_settled(unsettled: Callable[[], str], where: str) -> None:
+    """Wait until `unsettled` names no check-in any more; FormatError when it goes on to.
+
+    Parameters
+    ----------
+    unsettled
+        Returns the name of a check-in that is committed and not in its place wholly, "" for none.
+    where
+        The store.
+    """
     for _ in range(_WAITS):
-        name = _unsettled(root)
+        name = unsettled()
         if not name:
             return
         time.sleep(_WAIT)
     raise FormatError(
-        f"A check-in into {str(root)!r} ({name}) is under way or was interrupted.",
-        f"Wait a moment; if it stays: fijibridge patch recover {root}",
+        f"A check-in into {where!r} ({name}) is under way or was interrupted.",
+        f"Wait a moment; if it stays: fijibridge patch recover {where}",
     )
 
 
@@ -122,6 +144,11 @@ def _unsettled(root: Path) -> str:
 class Store:
     """A store on disk, a folder or a zip, for reading.
 
+    Parameters
+    ----------
+    root
+        The folder or zip; `where` is the same as text.
+
     Raises
     ------
     FormatError
@@ -130,6 +157,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.where = str(root)
         self._zip: zipfile.ZipFile | None = None
         self._zarr: Any = None
         if not root.exists():
@@ -145,9 +173,21 @@ class Store:
         if self._zarr is not None:
             self._zarr.close()
 
+    def forget(self) -> None:
+        """Ask for the metadata again; those on disk always are."""
+
     def name(self, node: str) -> str:
         """Return the path of a node, for messages."""
-        return repr(f"{self.root}/{node}" if node else str(self.root))
+        return repr(f"{self.where}/{node}" if node else self.where)
+
+    @property
+    def zipped(self) -> bool:
+        """Whether it is a zip."""
+        return self._zip is not None
+
+    def has_folder(self, node: str) -> bool:
+        """Whether there is a folder that may be no group."""
+        return (self.root / node).is_dir()
 
     def _bytes(self, key: str) -> bytes | None:
         with quiet(self.name(key)):
@@ -226,6 +266,14 @@ class Store:
         except FormatError:
             return "group"
 
+    def _opened(self) -> Any:
+        """Return the store as zarr takes it."""
+        import zarr.storage
+
+        if self._zip is not None:
+            return zarr.storage.ZipStore(self.root, mode="r", read_only=True)
+        return zarr.storage.LocalStore(self.root, read_only=True)
+
     def array(self, node: str) -> Any:
         """Return the zarr array at a node, read-only.
 
@@ -235,15 +283,11 @@ class Store:
             When its metadata are broken.
         """
         import zarr
-        import zarr.storage
 
         what = self.name(node)
         with quiet(what):
             if self._zarr is None:
-                if self._zip is not None:
-                    self._zarr = zarr.storage.ZipStore(self.root, mode="r", read_only=True)
-                else:
-                    self._zarr = zarr.storage.LocalStore(self.root, read_only=True)
+                self._zarr = self._opened()
             array = zarr.open_array(
                 store=self._zarr, path=node, mode="r", zarr_format=self.zarr_format(node)
             )

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["check_name_heaps", "guarded", "has_long_texts"]
 
 _SIGNATURE = b"GCOL"
+_MAGIC = b"\x89HDF\r\n\x1a\n"
 _NAMES = b"HEAP\0\0\0\0"
 #: Bytes of names, first gap, where they are.
 _NAMES_HEAD = struct.Struct("<8sQQQ")
@@ -136,6 +137,9 @@ def check_name_heaps(path: Path) -> None:
     """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        # places are counted from the end of a user block, whose size is 0 or a power of 2
+        base = max(file.read(_LONG_READ).find(_MAGIC), 0)
         for start in sorted({0, max(size - _LONG_READ, 0)}):
             file.seek(start)
             data = file.read(_LONG_READ)
@@ -143,15 +147,16 @@ def check_name_heaps(path: Path) -> None:
             while found >= 0:
                 head = data[found : found + _NAMES_HEAD.size]
                 if len(head) == _NAMES_HEAD.size:
-                    _check_gaps(file, start + found, *_NAMES_HEAD.unpack(head)[1:])
+                    _, length, gap, names = _NAMES_HEAD.unpack(head)
+                    _check_gaps(file, start + found, length, gap, base + names)
                 found = data.find(_NAMES, found + 4)
 
 
-def _check_gaps(file: Any, place: int, length: int, gap: int, segment: int) -> None:
+def _check_gaps(file: Any, place: int, length: int, gap: int, names: int) -> None:
     # a gap takes 16 bytes at least, so more of them than fit are met again
     seen = 0
     while gap + 16 <= length and gap != _NO_GAP:
-        file.seek(segment + gap)
+        file.seek(names + gap)
         entry = file.read(8)
         if len(entry) < 8:
             return

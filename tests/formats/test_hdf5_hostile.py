@@ -198,6 +198,90 @@ def test_endless_heaps_are_not_followed(tmp_path):
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120)
 
 
+def tagged(path, **more):
+    """Write a small image with axistags; return the bytes of the file."""
+    data = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("raw", data=data, **more)
+        file["raw"].attrs["axistags"] = axistags_json(Axes.of("zyx", data.shape))
+    return bytearray(path.read_bytes())
+
+
+@pytest.mark.parametrize("length", [1, 317, 319, 4_278_190_398])
+def test_texts_of_another_length_than_their_heap_says(tmp_path, length):
+    data = tagged(path := tmp_path / "a.h5")
+    assert validate(Location(path)) == []
+    place = data.find(data.find(b"GCOL").to_bytes(8, "little"))
+    assert int.from_bytes(data[place - 4 : place], "little") == 318
+    data[place - 4 : place] = length.to_bytes(4, "little")
+    path.write_bytes(data)
+    begun = time.process_time()
+    assert formats.read_image(path).axes.keys == "zyx"  # guessed
+    (finding,) = validate(Location(path))
+    assert finding.severity == "error"
+    assert "attribute axistags cannot be read" in finding.message
+    assert time.process_time() - begun < 5
+
+
+def test_lists_of_an_unknown_kind_are_not_read(tmp_path):
+    """The library crashes when the text's type says that it is neither a list nor a text."""
+    data = tagged(path := tmp_path / "a.h5")
+    kind = data.find(b"axistags\0") + 8
+    kind = data.find(b"\x19", kind) + 1
+    assert data[kind] == 1
+    data[kind] = 0xF6
+    path.write_bytes(data)
+    code = f"from fijibridge import formats; formats.read_image({str(path)!r})"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    assert "axistags cannot be read" in validate(Location(path))[0].message
+
+
+def test_a_fill_value_of_no_size(tmp_path):
+    data = tagged(path := tmp_path / "a.h5", chunks=(1, 4, 5), compression="gzip")
+    message = bytes.fromhex("0500 0800 0100 0000 0203 0201 0200 0000".replace(" ", ""))
+    at = data.find(message[:11])
+    assert at > 0
+    data[at + 15] = 0xFF
+    path.write_bytes(data)
+    code = f"""
+        from fijibridge import formats
+        from fijibridge.errors import FormatError
+        try:
+            formats.read_image({str(path)!r})
+        except FormatError as error:
+            assert "fill value" in str(error), error
+        else:
+            raise AssertionError
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120)
+
+
+def test_deflate_without_a_level_is_told(tmp_path, monkeypatch):
+    tagged(path := tmp_path / "a.h5", chunks=(1, 4, 5), compression="gzip")
+
+    def broken(plist):
+        del plist
+        raise IndexError("tuple index out of range")  # as h5py does
+
+    monkeypatch.setattr("h5py._hl.filters.get_filters", broken)
+    (image,) = describe(Location(path))["images"]
+    assert image["problem"] == "tuple index out of range"
+    assert image["shape"] == [3, 4, 5]
+
+
+def test_names_with_gaps_in_a_circle(tmp_path):
+    data = tagged(path := tmp_path / "a.h5")
+    heap = data.find(b"HEAP")
+    gap = int.from_bytes(data[heap + 16 : heap + 24], "little")
+    at = int.from_bytes(data[heap + 24 : heap + 32], "little") + gap
+    assert data[at] == 1  # there is no other
+    data[at] = gap
+    path.write_bytes(data)
+    with pytest.raises(FormatError, match="gaps follow each other in a circle"):
+        formats.read_image(path)
+    assert validate(Location(path))[0].severity == "error"
+
+
 def seeds(folder):
     """Small files of every kind of storage."""
     data = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)

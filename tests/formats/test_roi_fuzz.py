@@ -56,12 +56,12 @@ def one_by_one(read, seeds, cases=CASES) -> int:
     longest = 0.0
     for i in range(cases):
         data = mutated(seeds[i % len(seeds)], rng)
-        begun = time.perf_counter()
+        begun = time.process_time()  # other programs may keep this one waiting
         try:
             read(data)
         except FormatError:
             refused += 1
-        longest = max(longest, time.perf_counter() - begun)
+        longest = max(longest, time.process_time() - begun)
     assert longest < 20
     return refused
 

@@ -163,3 +163,30 @@ def test_inverted_luts_in_imagej(imagej, tmp_path, mode, axes):
         for c in range(image.axes.size("c")):
             plus.setPosition(c + 1, 1, 1)
             assert bool(plus.isInvertedLut()) is read.shows_inverted(c)
+
+
+@pytest.mark.parametrize(
+    ("mode", "inverted", "planes"),
+    [  # as ImageJ 1.54p says: which of six planes have an inverted LUT
+        ("color", (0,), "111111"),
+        ("color", (1,), "000000"),
+        ("color", (0, 1), "111111"),
+        ("color", (2,), "000000"),
+        ("color", None, "111111"),
+        ("composite", (0,), "011111"),
+        ("composite", (1,), "000000"),
+        ("composite", (0, 1), "011111"),
+        ("composite", (2,), "100000"),
+        ("composite", None, "100000"),
+        ("grayscale", None, "111111"),
+    ],
+)
+def test_which_lut_counts_for_a_plane(mode, inverted, planes):
+    up = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
+    luts = () if inverted is None else tuple(up[:: -1 if c in inverted else 1] for c in range(3))
+    data = np.broadcast_to(squares(), (2, 3, *squares().shape))
+    image = image_of(data, "tcyx", mode=mode, luts=luts, inverted_lut=inverted is None)
+    labels = fb.analyze_particles(image, white_background=True, stack=True).labels.data
+    bright = np.count_nonzero(squares())
+    found = [np.count_nonzero(plane) for plane in labels.reshape(6, *squares().shape)]
+    assert "".join("1" if n == bright else "0" for n in found) == planes

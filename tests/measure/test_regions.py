@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 
 import numpy as np
@@ -168,6 +169,19 @@ def test_centers_run_through_the_border_pixels():
     assert rois[1].points.tolist() == [[0.5, 0.5]]
     report = round_trip_report(LabelImage.from_array(a, "yx"), rois)
     assert (report.identical, report.changed, report.lost) == (0, 1, 1)
+
+
+def test_centers_of_parts_and_holes():
+    a = np.zeros((5, 9), np.uint8)
+    a[:, :5] = 1
+    a[2, 2] = 0
+    a[1:3, 7:9] = 1
+    (roi,) = labels_to_rois(LabelImage.from_array(a, "yx"), vertices="centers")
+    assert sorted(sorted(map(tuple, path.tolist())) for path in roi.paths) == [
+        [(0.5, 0.5), (0.5, 4.5), (4.5, 0.5), (4.5, 4.5)],
+        [(1.5, 2.5), (2.5, 1.5), (2.5, 3.5), (3.5, 2.5)],
+        [(7.5, 1.5), (7.5, 2.5), (8.5, 1.5), (8.5, 2.5)],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -421,6 +435,40 @@ def test_imagej_fills_the_same_pixels_from_the_records(imagej, labels):
         pixels = np.frombuffer(memoryview(plane.getPixels()), np.uint8).reshape(height, width)
         got.reshape(-1, height, width)[max(place, 0)][pixels != 0] = int(str(made.getName()))
     np.testing.assert_array_equal(got, stack)
+
+
+@pytest.mark.imagej
+@settings(max_examples=pytest.count(30, 1000))
+@given(labels=label_images(keys=("yx",)))
+def test_composites_are_those_of_imagej(imagej, labels):
+    """The same record as of Create Selection, byte for byte."""
+    from fijibridge.formats._roi.encode import encode_roi
+
+    ids = np.unique(labels.data[labels.data > 0])
+    for roi, label in zip(labels_to_rois(labels), ids, strict=True):
+        if roi.kind != "composite":
+            continue
+        mask = np.where(labels.data == label, 255, 0).astype(np.uint8)
+        plane = imagej.java("ij.process.ByteProcessor")(*mask.shape[::-1], mask.tobytes())
+        plane.setThreshold(255.0, 255.0, 0)
+        made = imagej.java("ij.plugin.filter.ThresholdToSelection")().convert(plane)
+        record = bytes(imagej.java("ij.io.RoiEncoder").saveAsByteArray(made))
+        assert encode_roi(roi.renamed("")) == record
+
+
+def test_scattered_labels_take_no_time():
+    """The work goes with the pixels of a label, not with the box around them."""
+    rng = np.random.default_rng(4)
+    a = np.zeros((2048, 2048), np.uint16)
+    n = 60_000
+    a.ravel()[rng.choice(a.size, 2 * n, replace=False)] = np.arange(2 * n) % n + 1
+    labels = LabelImage.from_array(a, "yx")
+    labels_to_rois(labels)
+    begun = time.process_time()
+    rois = labels_to_rois(labels)
+    assert time.process_time() - begun < 5  # 15 when every box is looked through
+    assert len(rois) == n
+    np.testing.assert_array_equal(rois_to_labels(rois, like=labels).data, a)
 
 
 def test_quiet_when_all_is_well():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fijibridge.errors import FormatError
 from fijibridge.formats._format import Finding, Format, ReadOptions
 from fijibridge.formats._hdf5.read import (
+    READ_ATTRIBUTES,
     axes_of,
     check_dataset,
     drange_of,
@@ -77,25 +78,30 @@ def describe(where: Location) -> dict[str, Any]:
             if not entry.is_image:
                 others.append(about)
                 continue
-            dataset = file[entry.path]
-            about |= {
-                "chunks": list(dataset.chunks) if dataset.chunks else None,
-                "compression": dataset.compression,
-                "role": role_of(dataset, None),
-                "drange": drange_of(dataset),
-            }
             try:
-                axes, _ = axes_of(dataset, entry.path)
-            except FormatError as error:
+                about |= _about(file[entry.path], entry.path)
+            except Exception as error:  # noqa: BLE001  # broken bytes: h5py raises what it pleases
                 about["problem"] = str(error)
-            else:
-                about |= {
-                    "axes": axes.keys,
-                    "pixel_size": {a.key: a.scale for a in axes if a.key != "c"},
-                    "units": {a.key: a.unit for a in axes if a.key != "c"},
-                }
             images.append(about)
     return {"format": "hdf5", "images": images, "others": others}
+
+
+def _about(dataset: Any, path: str) -> dict[str, Any]:
+    about = {
+        "chunks": list(dataset.chunks) if dataset.chunks else None,
+        "compression": dataset.compression,
+        "role": role_of(dataset, None),
+        "drange": drange_of(dataset),
+    }
+    try:
+        axes, _ = axes_of(dataset, path)
+    except FormatError as error:
+        return about | {"problem": str(error)}
+    return about | {
+        "axes": axes.keys,
+        "pixel_size": {a.key: a.scale for a in axes if a.key != "c"},
+        "units": {a.key: a.unit for a in axes if a.key != "c"},
+    }
 
 
 def remove_dataset(path: Path, inner: str) -> None:
@@ -150,6 +156,11 @@ def _findings(file: Any, path: str) -> list[Finding]:
             found.append(
                 Finding("warning", f"{path}: says no axes (axistags); taken for {axes.keys!r}.")
             )
+        found += [
+            Finding("error", f"{path}: its attribute {name} cannot be read.")
+            for name in READ_ATTRIBUTES
+            if name in dataset.attrs and read_attribute(dataset, name) is None
+        ]
         drange = read_attribute(dataset, "drange")
         if drange is not None and drange_of(dataset) is None:
             found.append(Finding("warning", f"{path}: drange {drange!r} is not two numbers."))

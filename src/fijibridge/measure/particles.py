@@ -175,7 +175,7 @@ def _find(
     in_force = band or binary_band(
         selection.inside(plane),
         white_background=settings.white_background,
-        inverted_lut=planes.image.spec.extra.shows_inverted(planes.place(k)[0]),
+        inverted_lut=planes.shows_inverted(k),
     )
     found, plane = find_plane(plane, in_force, settings, selection, threads)
     return found, plane, in_force

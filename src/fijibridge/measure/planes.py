@@ -120,6 +120,25 @@ class Planes:
         _, z, c = self.data.shape[:3]
         return k % c, k // c % z, k // (c * z)
 
+    def shows_inverted(self, k: int) -> bool:
+        """Return whether ImageJ takes plane k, 0-based, for one with an inverted LUT.
+
+        In colour the planes of a stack have the LUT of the first channel, whatever their own is.
+        In a composite the plane that is shown first, and only that, still has the one that was
+        given last: the last channel's, or the file's when there are none of channels.
+
+        Source: ImageJ 1.54p, tried: ij.CompositeImage, ij.ImageStack.getProcessor.
+        """
+        extra = self.image.spec.extra
+        channel, channels = self.place(k)[0], self.data.shape[2]
+        if channels > 1 and extra.mode == "composite":
+            if not extra.luts:
+                return extra.inverted_lut and k == 0
+            channel = 0 if k else channels - 1
+        elif channels > 1 and extra.mode == "color":
+            channel = 0
+        return extra.shows_inverted(channel)
+
     def position(self, k: int) -> Position:
         """Return where ROIs of plane k say they are."""
         from fijibridge.model.rois import Position

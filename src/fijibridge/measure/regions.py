@@ -153,7 +153,8 @@ def labels_to_rois(
     RoiSet
         In order of planes (t, then z), then of label. A label of one 8-connected part without
         holes is a ``traced`` ROI whose vertices are those of ImageJ's wand, every other one a
-        ``composite`` with one path for each part and hole (even-odd). Positions: none for one
+        ``composite`` with one path for each part and hole (even-odd), as ImageJ's Create Selection
+        makes it of the same mask. Positions: none for one
         plane; ``slice`` (from 1) for a stack along t or z; ``z`` and ``t`` for both, on all
         channels (c = 0). ``outlines.ids`` are (t from 0, label).
 
@@ -164,7 +165,7 @@ def labels_to_rois(
 
     Source
     ------
-    ImageJ 1.54p Wand (threshold mode) for the order of vertices.
+    ImageJ 1.54p Wand (threshold mode) and ThresholdToSelection for the order of vertices.
 
     Examples
     --------
@@ -325,7 +326,9 @@ def _ranked(
 
 def _through_centers(outlines: Outlines, i: int) -> Roi:
     """Return ROI `i` with its path through the centres of its border pixels."""
-    paths = tuple(_centers(loop) for loop in outlines.loops(i))
+    loops = outlines.loops(i)
+    # ImageJ goes round parts and holes the other way than the wand
+    paths = tuple(_centers(loop[::-1] if len(loops) > 1 else loop) for loop in loops)
     position = Position(*(int(n) for n in outlines.positions[i]))
     name = outlines.names[i]
     if len(paths) > 1:

@@ -165,7 +165,7 @@ def find_by_strips(
     Returns None when only a whole plane can be analyzed (see `planework.rounds_differently`).
     """
     height, width = planes.shape
-    inverted = planes.image.spec.extra.shows_inverted(planes.place(k)[0])
+    inverted = planes.shows_inverted(k)
 
     def assumed(rows: np.ndarray) -> Band:
         return binary_band(rows, white_background=settings.white_background, inverted_lut=inverted)

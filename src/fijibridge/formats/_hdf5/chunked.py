@@ -96,6 +96,9 @@ class ChunkedDataset:
         self.shape = tuple(map(int, dataset.shape))
         self._dataset = dataset
         self._what = what
+        # the library crashes where a damaged file says neither that there is one nor that there
+        # is none, but notices it when it is asked for that alone
+        dataset.id.get_create_plist().fill_value_defined()
         self._fill = np.asarray(dataset.fillvalue, self.dtype)
         self._nbytes = prod(self.chunks) * self.dtype.itemsize
         self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))

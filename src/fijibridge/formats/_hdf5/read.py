@@ -24,7 +24,7 @@ from fijibridge.formats._hdf5.axistags import (
     text_of,
 )
 from fijibridge.formats._hdf5.chunked import chunked
-from fijibridge.formats._hdf5.heap import guarded, has_long_texts
+from fijibridge.formats._hdf5.heap import check_name_heaps, guarded, has_long_texts
 from fijibridge.formats._lazy import GIB, LazySource, check_no_level, first_line, pixel_dtype
 from fijibridge.model import Axes, Extra, ImageSpec
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from fijibridge.model import Role
 
 __all__ = [
+    "READ_ATTRIBUTES",
     "Entry",
     "axes_of",
     "entries",
@@ -54,6 +55,13 @@ _MAX_RATIO = 2100
 _MAX_CHUNK = GIB
 #: ilastik's display modes of label images
 _LABEL_MODES = ("random-colortable",)
+
+
+#: Attributes of an image that say something to us.
+READ_ATTRIBUTES = (
+    "axistags", "axes", "DIMENSION_LABELS", "axis_units", "element_size_um",
+    "drange", "display_mode", "type", CARRIED,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,7 @@ def open_file(path: Path) -> Any:
     import h5py
 
     try:
+        check_name_heaps(path)
         return h5py.File(path, "r", locking="best-effort")
     except FileNotFoundError:
         raise FormatError(f"There is no file {str(path)!r}.", "Check the path.") from None
@@ -101,6 +110,8 @@ def open_file(path: Path) -> Any:
 
 def read_attribute(obj: Any, name: str) -> Any:
     """Return an attribute, None when there is none or it cannot be read."""
+    import h5py
+
     try:
         if name not in obj.attrs:
             return None
@@ -110,6 +121,9 @@ def read_attribute(obj: Any, name: str) -> Any:
             return None
         if not has_long_texts(space.dtype):
             return obj.attrs[name]
+        # lists of any length are never words of ours, and the library crashes on damaged ones
+        if space.get_type().get_class() != h5py.h5t.STRING:
+            return None
         with guarded(obj) as again:
             return again.attrs[name]
     except Exception:  # noqa: BLE001  # h5py raises what it pleases on broken bytes

@@ -96,6 +96,15 @@ def _find(alias, o):
 
 
 @njit(cache=True, nogil=True)
+def _length(nodes, node):
+    n = 0
+    while node != _NONE:
+        n += 1
+        node = nodes[node, 3]
+    return n
+
+
+@njit(cache=True, nogil=True)
 def _finish(nodes, first_node, px, py, bx, by, vx, vy, at):
     """Write a closed loop without points inside straight edges; return its end."""
     n = 0
@@ -131,41 +140,74 @@ def _finish(nodes, first_node, px, py, bx, by, vx, vy, at):
     return at
 
 
+@njit(inline="always")
+def _edge(x0, x1, k, stop):
+    """Left (even k) and right (odd k) ends of runs, in order."""
+    if k >= stop:
+        return np.int64(1) << 40
+    return np.int64(x1[k >> 1]) if k & 1 else np.int64(x0[k >> 1])
+
+
 @njit(cache=True, nogil=True)
-def loops_of(x0, x1, y, a, e, bx, by, w, h, vx, vy, at, loop_start, loop_size, loop):
+def row_memory(width):
+    """Memory for `loops_of`, of boxes up to `width` wide; it is left as it was."""
+    return np.zeros((2, width + 2), np.bool_), np.full(width + 2, _NONE, np.int32)
+
+
+@njit(cache=True, nogil=True)
+def loops_of(
+    x0, x1, y, a, e, bx, by, w, h, vx, vy, at, loop_start, loop_size, loop, marks, open_at
+):
     """Write the loops of runs a..e from vertex `at` and loop number `loop` on; return their number.
 
-    (bx, by, w, h): box of the runs. Needs room for 4 vertices and one loop per run.
+    (bx, by, w, h): box of the runs. Needs room for 4 vertices and one loop per run. The time goes
+    with the pixels at the upper and lower edges of the runs, not with the box.
     """
-    before = np.zeros(w + 2, np.bool_)
-    here = np.zeros(w + 2, np.bool_)
-    open_at = np.full(w + 1, _NONE, np.int64)
+    before = marks[0]
+    here = marks[1]
     runs = e - a
     # a point of every run end, of both rows it borders, and of each new outline
-    nodes = np.empty((8 * runs + 8, 4), np.int64)
-    ends = np.empty((4 * runs + 4, 2), np.int64)
-    alias = np.empty(4 * runs + 4, np.int64)
-    px = np.empty(8 * runs + 8, np.int64)
-    py = np.empty(8 * runs + 8, np.int64)
+    nodes = np.empty((8 * runs + 8, 4), np.int32)
+    ends = np.empty((4 * runs + 4, 2), np.int32)
+    alias = np.empty(4 * runs + 4, np.int32)
+    px = np.empty(64, np.int32)
+    py = np.empty(64, np.int32)
     free = 0
     made = 0
     loops = 0
-    run = a
-    for row in range(h + 1):
+    last_first = a  # runs of the row above
+    last_end = a
+    while last_end < e or last_first < last_end:
+        first = last_end
+        row = (np.int64(y[last_end - 1]) + 1 if last_first < last_end else np.int64(y[first])) - by
         before, here = here, before
-        here[:] = False
-        while run < e and y[run] == by + row:
-            here[x0[run] - bx + 1 : x1[run] - bx + 1] = True
-            run += 1
+        end = first
+        while end < e and np.int64(y[end]) == by + row:
+            here[x0[end] - bx + 1 : x1[end] - bx + 1] = True
+            end += 1
         corner_x = -1  # right of pixels that touch at a corner, upper left to lower right
         corner = _NONE  # there, this outline goes on downwards
-        for x in range(w + 1):
-            inside = here[x + 1] if x < w else False
-            above = before[x + 1] if x < w else False
-            if not inside and not above and not here[x]:
-                continue
+        # stretches between the ends of the runs of both rows
+        i = 2 * first
+        j = 2 * last_first
+        x = 0
+        until = 0  # end of a stretch whose every pixel counts
+        while True:
+            if x >= until:
+                if i >= 2 * end and j >= 2 * last_end:
+                    break
+                x = min(_edge(x0, x1, i, 2 * end), _edge(x0, x1, j, 2 * last_end)) - bx
+                while _edge(x0, x1, i, 2 * end) == x + bx:
+                    i += 1
+                while _edge(x0, x1, j, 2 * last_end) == x + bx:
+                    j += 1
+                until = x + 1
+                if here[x + 1] != before[x + 1]:
+                    until = min(_edge(x0, x1, i, 2 * end), _edge(x0, x1, j, 2 * last_end)) - bx
+            inside = here[x + 1]
+            above = before[x + 1]
             left = _find(alias, open_at[x])
-            right = _find(alias, open_at[x + 1]) if x < w else _NONE
+            right = _find(alias, open_at[x + 1])
             ahead = x < w - 1 and row < h and x != corner_x
             if inside:
                 if not above:  # upper edge
@@ -194,11 +236,15 @@ def loops_of(x0, x1, y, a, e, bx, by, w, h, vx, vy, at, loop_start, loop_size, l
                             corner_x = x + 1
                             corner = right
                         else:
-                            end = _finish(nodes, ends[left, 0], px, py, bx, by, vx, vy, at)
+                            n = _length(nodes, ends[left, 0])
+                            if n > len(px):
+                                px = np.empty(2 * n, np.int32)
+                                py = np.empty(2 * n, np.int32)
+                            stop = _finish(nodes, ends[left, 0], px, py, bx, by, vx, vy, at)
                             loop_start[loop + loops] = at
-                            loop_size[loop + loops] = end - at
+                            loop_size[loop + loops] = stop - at
                             loops += 1
-                            at = end
+                            at = stop
                             right = _NONE
                             left = _find(alias, corner) if x == corner_x else _NONE
                     else:
@@ -238,11 +284,15 @@ def loops_of(x0, x1, y, a, e, bx, by, w, h, vx, vy, at, loop_start, loop_size, l
                             corner_x = x + 1
                             corner = right
                         else:
-                            end = _finish(nodes, ends[left, 0], px, py, bx, by, vx, vy, at)
+                            n = _length(nodes, ends[left, 0])
+                            if n > len(px):
+                                px = np.empty(2 * n, np.int32)
+                                py = np.empty(2 * n, np.int32)
+                            stop = _finish(nodes, ends[left, 0], px, py, bx, by, vx, vy, at)
                             loop_start[loop + loops] = at
-                            loop_size[loop + loops] = end - at
+                            loop_size[loop + loops] = stop - at
                             loops += 1
-                            at = end
+                            at = stop
                             right = _NONE
                             left = _find(alias, corner) if x == corner_x else _NONE
                     elif ahead and here[x + 2] and not before[x + 2]:
@@ -259,8 +309,12 @@ def loops_of(x0, x1, y, a, e, bx, by, w, h, vx, vy, at, loop_start, loop_size, l
                 if here[x]:  # right edge
                     free = _prepend(nodes, ends, left, x, row + 1, free)
             open_at[x] = left
-            if x < w:
-                open_at[x + 1] = right
+            open_at[x + 1] = right
+            x += 1
+        for k in range(last_first, last_end):
+            before[x0[k] - bx + 1 : x1[k] - bx + 1] = False
+        last_first = first
+        last_end = end
     return loops
 
 
@@ -287,6 +341,7 @@ def trace_composites(start, x0, x1, y, box, l0, l1, vx, vy, loop_start, loop_siz
     Particle p owns the loops from start[p] and the vertices from 4 * start[p] on. Particles
     one pixel wide or high keep the wand's outline.
     """
+    marks, open_at = row_memory(64)
     for p in range(l0, l1):
         a = start[p]
         e = start[p + 1]
@@ -297,9 +352,11 @@ def trace_composites(start, x0, x1, y, box, l0, l1, vx, vy, loop_start, loop_siz
             loops[p] = 1
             kinds[p] = TRACED
             continue
+        if box[p, 2] + 2 > len(open_at):
+            marks, open_at = row_memory(2 * box[p, 2])
         loops[p] = loops_of(
             x0, x1, y, a, e, box[p, 0], box[p, 1], box[p, 2], box[p, 3],
-            vx, vy, 4 * a, loop_start, loop_size, a,
+            vx, vy, 4 * a, loop_start, loop_size, a, marks, open_at,
         )  # fmt: skip
         kinds[p] = simplified(loops[p], loop_start, loop_size, a, vx, vy)
 
@@ -309,6 +366,7 @@ def trace_labels(start, x0, x1, y, l0, l1, vx, vy, loop_start, loop_size, loops,
     """Trace labels l0..l1: in one piece without holes the wand's outline, else all loops."""
     down = np.empty(64, np.int64)
     up = np.empty(64, np.int64)
+    marks, open_at = row_memory(64)
     for p in range(l0, l1):
         a = start[p]
         e = start[p + 1]
@@ -348,8 +406,10 @@ def trace_labels(start, x0, x1, y, l0, l1, vx, vy, loop_start, loop_size, loops,
             loops[p] = 1
             kinds[p] = TRACED
             continue
+        if box[p, 2] + 2 > len(open_at):
+            marks, open_at = row_memory(2 * box[p, 2])
         loops[p] = loops_of(
             x0, x1, y, a, e, left, box[p, 1], box[p, 2], box[p, 3],
-            vx, vy, o, loop_start, loop_size, a,
+            vx, vy, o, loop_start, loop_size, a, marks, open_at,
         )  # fmt: skip
         kinds[p] = COMPOSITE

@@ -5,7 +5,8 @@ grouped by label (counting sort, raster order kept), and each label's outline is
 run: inside is 8-connected, holes are 4-connected, the outside stays at the left. The time goes with
 the number of runs, not of pixels. Every kernel takes a range of rows or labels, for threads.
 
-Source: the walk is that of ij.gui.Wand in threshold mode (vertex order and start included).
+Source: the walk is that of ij.gui.Wand in threshold mode (vertex order and start included); holes
+and parts are those of ij.plugin.filter.ThresholdToSelection.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from fijibridge.measure._kernels.composites import loops_of, row_memory
 from fijibridge.measure._kernels.outlines import walk_simple
 from fijibridge.measure._kernels.simd import changes64, popcount, trailing_zeros
 
@@ -216,8 +218,11 @@ def trace(l0, l1, start, gx0, gx1, gy, px, py, ends, loops):
 
     Label l owns runs start[l]..start[l + 1]; a run needs 4 vertices at most, so vertices go to
     px, py from 4 * start[l0] on, the ends of the outlines to `ends` from start[l0] on, and
-    loops[l] is their number.
+    loops[l] is their number. Where it is more than one they are in ImageJ's order.
     """
+    marks, open_at = row_memory(64)
+    first = np.empty(64, np.int64)
+    size = np.empty(64, np.int64)
     o = 4 * start[l0]
     q = start[l0]
     below = np.empty(64, np.int64)
@@ -242,9 +247,31 @@ def trace(l0, l1, start, gx0, gx1, gy, px, py, ends, loops):
             _neighbours(gx0, gx1, gy, a, e, below, above)
             for i in range(e - a):
                 seen[i] = False
-            for i in range(a, e):
-                if not seen[i - a]:
-                    o = _walk(gx0, gx1, gy, a, e, i, below, above, seen, px, py, o)
-                    ends[q] = o
-                    q += 1
+            begin = o
+            o = _walk(gx0, gx1, gy, a, e, a, below, above, seen, px, py, o)
+            whole = True
+            for i in range(e - a):
+                whole &= seen[i]
+            if whole:
+                ends[q] = o
+                q += 1
+            else:
+                left = np.int64(gx0[a])
+                right = np.int64(gx1[a])
+                for i in range(a, e):
+                    left = min(left, np.int64(gx0[i]))
+                    right = max(right, np.int64(gx1[i]))
+                if right - left + 2 > len(open_at):
+                    marks, open_at = row_memory(2 * (right - left))
+                if e - a > len(first):
+                    first = np.empty(2 * (e - a), np.int64)
+                    size = np.empty(2 * (e - a), np.int64)
+                n = loops_of(
+                    gx0, gx1, gy, a, e, left, gy[a], right - left, np.int64(gy[e - 1]) + 1 - gy[a],
+                    px, py, begin, first, size, 0, marks, open_at,
+                )  # fmt: skip
+                for i in range(n):
+                    ends[q + i] = first[i] + size[i]
+                q += n
+                o = ends[q - 1]
         loops[l] = q - before

@@ -17,17 +17,23 @@ from typing import TYPE_CHECKING, Any
 from fijibridge.errors import FormatError, SettingsError
 from fijibridge.export.settings import Cutout
 from fijibridge.ops._export_words import engine_settings
+from fijibridge.ops._ilastik_engine import (
+    command_of,
+    executable_for,
+    run_ilastik,
+    side_files,
+)
 from fijibridge.ops._ilastik_objects import check_flags, one_second, seconds_of, with_tables
 from fijibridge.ops._ilastik_words import INNER, MEMORY, NAME, IlastikSettings
 from fijibridge.ops._inputs import each_path
-from fijibridge.ops._operation import Operation, Plan
+from fijibridge.ops._operation import Job, JobReport, Operation, Plan
 from fijibridge.ops.project import ProjectImage, ProjectInput, load_project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fijibridge.model.project import Project
-    from fijibridge.ops._operation import Context, Job, Report
+    from fijibridge.ops._operation import Context, Report
 
 __all__ = ["OPERATION", "IlastikSettings"]
 
@@ -126,6 +132,9 @@ def _run(value: IlastikSettings, context: Context) -> Plan:
 def _plan(values: Sequence[Any], value: IlastikSettings, context: Context) -> Plan:
     from fijibridge.ops import export
 
+    program = executable_for(value)
+    if program is not None:
+        return _executed(program, values, _environment(value), context)
     project = load_project(value.project)
     check_flags(value, project)
     value = _environment(_filled(value, project))
@@ -140,6 +149,40 @@ def _plan(values: Sequence[Any], value: IlastikSettings, context: Context) -> Pl
     plan = export.OPERATION.plan_values(made, value, context)  # type: ignore[misc]  # it has one
     jobs = tuple(_job(job, masks[i], seconds[i], value) for i, job in enumerate(plan.jobs))
     return with_tables(dataclasses.replace(plan, jobs=jobs), made, value, context)
+
+
+def _executed(
+    program: str, values: Sequence[Any], value: IlastikSettings, context: Context
+) -> Plan:
+    """Return the plan of exporting what the user's ilastik makes, which it makes now."""
+    from fijibridge.ops import export
+
+    files = side_files(value)
+    if not context.options.overwrite:
+        for path in files:
+            if Path(path).exists():
+                raise SettingsError(
+                    f"The target {path!r} exists.", "Add --overwrite to replace it."
+                )
+    if context.options.dry_run:
+        names = [one if isinstance(one, str) else f"image {i}" for i, one in enumerate(values)]
+        command = " ".join(command_of(program, value, names, "{nickname}.h5"))
+        job = Job(title="ilastik", run=_nothing, planned={"command": command})
+        return Plan(jobs=(job,))
+    quiet = context.options.quiet or context.options.json
+    made = run_ilastik(program, value, values, quiet=quiet)
+    note = f"ilastik itself computed this: {program}"
+    if not made:
+        report = JobReport(line="ilastik wrote " + (", ".join(files) or "what the plug-in makes"))
+        return Plan(jobs=(Job(title="ilastik", run=lambda _earlier: report),), notes=(note,))
+    asked = dataclasses.replace(value, input_axes=None, raw_data=(), export_source=made[0].name)
+    plan = export.OPERATION.plan_values(made, asked, context)  # type: ignore[misc]  # it has one
+    jobs = tuple(dataclasses.replace(job, record=None, settings=None) for job in plan.jobs)
+    return dataclasses.replace(plan, jobs=jobs, notes=(note, *plan.notes))
+
+
+def _nothing(_earlier: Mapping[str, JobReport]) -> JobReport:
+    return JobReport(line="")
 
 
 def _masks(value: IlastikSettings, count: int) -> list[str]:

@@ -149,6 +149,14 @@ def test_tables_of_links(folder):
     base = run(folder, table=str(folder / "a.csv")).value
     for text in (
         "t,labelimageId,track,parent\n0,1,2,0\n0,2,3,0\n1,1,2,0\n1,2,3,0\n2,1,2,0\n2,2,4,3\n2,3,5,3\n",
+        (
+            "frame,label,parent,trackId,lineageId\n0,1,0,2,2\n0,2,0,3,3\n1,1,1,2,2\n1,2,2,3,3\n"
+            "2,1,1,2,2\n2,2,2,4,3\n2,3,2,5,3\n"
+        ),
+        (
+            "frame,label,track,parentTrackId\n0,1,2,0\n0,2,3,0\n1,1,2,0\n1,2,3,0\n2,1,2,0\n2,2,4,3\n"
+            "2,3,5,3\n"
+        ),
         "frame;label;parent_label;parent_frame\n1;1;1;0\n1;2;2;0\n2;1;1;1\n2;2;2;1\n2;3;2;1\n",
     ):
         (folder / "links.csv").write_text(text)

@@ -12,6 +12,7 @@ from fijibridge.formats._tracks.features import csv_heading, csv_order, plain_he
 from fijibridge.formats._tracks.files import base_of, of_file, plain_path, staged_all
 from fijibridge.formats._tracks.lost import lost
 from fijibridge.model import ResultsTable, Tracks
+from fijibridge.model._trackbuild import whole_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,7 +138,8 @@ def read_tracks(where: Location) -> Tracks:
         columns = {plain_heading(h): v for h, v in table.columns.items() if h not in _IDS}
         if not columns:
             return tracks
-        ids = np.stack([table["frame"], table["labelimageId"]], axis=1).astype(np.int64)
+        pair = (whole_column(table[h], h) for h in ("frame", "labelimageId"))
+        ids = np.stack(list(pair), axis=1)
         return tracks.with_features(ResultsTable(columns, ids))
 
 

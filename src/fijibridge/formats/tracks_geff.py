@@ -14,6 +14,7 @@ from fijibridge.formats._tracks.files import base_of, of_file, plain_path, stage
 from fijibridge.formats._tracks.graph import tracks_of
 from fijibridge.formats._tracks.lost import lost
 from fijibridge.model import ResultsTable, Tracks
+from fijibridge.model._trackbuild import whole_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -249,7 +250,7 @@ def _tracks(
     known = {}
     for key, name in _OURS.items():
         if key in props and np.isfinite(props[key].astype(np.float64)).all():
-            known[name] = props.pop(key).astype(np.int64)
+            known[name] = whole_column(props.pop(key), key)
     if not ours:  # another program's numbers need not mean the same
         known = {}
     frames = int(ours.get("frames", 0)) if isinstance(ours.get("frames", 0), int) else 0
@@ -265,7 +266,7 @@ def _frames(values: np.ndarray) -> np.ndarray:
     if not np.isfinite(numbers).all():
         raise FormatError("Some nodes have no time.")
     if (numbers == np.floor(numbers)).all() and (not len(numbers) or numbers.min() >= 0):
-        return values.astype(np.int64)
+        return whole_column(values, "time")
     found: np.ndarray = np.unique(numbers, return_inverse=True)[1].reshape(-1)
     return found
 
@@ -285,9 +286,9 @@ def _label(
         numbers = values.astype(np.float64)
         if not np.isfinite(numbers).all() or (numbers < 1).any():
             continue
-        pairs = np.stack([t, values.astype(np.int64)], axis=1)
+        pairs = np.stack([t, whole_column(values, key)], axis=1)
         if len(np.unique(pairs, axis=0)) == len(pairs):
-            return props.pop(key).astype(np.int64)
+            return whole_column(props.pop(key), key)
     return node + 1
 
 

@@ -14,6 +14,7 @@ from fijibridge.formats._tracks.features import CENTER, positions
 from fijibridge.formats._tracks.files import base_of, of_file, plain_path, staged_all
 from fijibridge.formats._tracks.lost import lost
 from fijibridge.model import ResultsTable, Tracks
+from fijibridge.model._trackbuild import whole_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,13 +94,13 @@ def read_tracks(where: Location) -> Tracks:
     assert read is not None  # noqa: S101  # tables in text are read
     with of_file(where.path, "table of napari's tracks"):
         table = read(Location(paths["table"] if paths["table"].exists() else where.path))
-        track = np.asarray(table["ID"]).astype(np.int64)
+        track = whole_column(table["ID"], "ID")
         shift = 1 if len(track) and track.min() == 0 else 0
         graph = _read_graph(paths["graph"])
         parent = np.array([graph.get(i, -shift) + shift for i in track.tolist()], np.int64)
-        frame = np.asarray(table["T"])
+        frame = whole_column(table["T"], "T", empty=-1)
         tracks = Tracks.from_track_ids(frame, track + shift, track + shift, parent)
-        ids = np.stack([frame.astype(np.int64), track + shift], axis=1)
+        ids = np.stack([frame, track + shift], axis=1)
         axes = "XYZ" if "Z" in table and np.any(np.asarray(table["Z"]) != 0) else "XY"
         columns = {f"{CENTER}_{i}": table[k] for i, k in enumerate(axes)}
         return tracks.with_features(ResultsTable(columns, ids))

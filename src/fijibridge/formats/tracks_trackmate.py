@@ -25,6 +25,7 @@ from fijibridge.formats._tracks.xml import (
     xml_name,
 )
 from fijibridge.model import ResultsTable, Tracks
+from fijibridge.model._trackbuild import whole_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -269,7 +270,7 @@ def _label(spots: Spots) -> np.ndarray:
         values = spots.columns.get(key)
         if values is None or not np.isfinite(values).all() or (values < 1).any():
             continue
-        whole: np.ndarray = values.astype(np.int64)
+        whole = whole_column(values, key)
         pairs = np.stack([spots.frames, whole], axis=1)
         if len(np.unique(pairs, axis=0)) == len(pairs):
             return whole
@@ -284,7 +285,7 @@ def _known(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         "count": "OBJECT_COUNT",
     }
     return {
-        word: columns[key].astype(np.int64)
+        word: whole_column(columns[key], key)
         for word, key in words.items()
         if key in columns and np.isfinite(columns[key]).all()
     }
@@ -355,10 +356,10 @@ def read_csv(where: Location) -> Tracks:
                 f"{str(where.path)!r} has no column {missing[0]}.",
                 "Export the spots table in TrackMate.",
             )
-        frame = _cells(table["FRAME"]).astype(np.int64)
+        frame = whole_column(_cells(table["FRAME"]), "FRAME", empty=-1)
         line = _cells(table["TRACK_ID"])
         node = _cells(table["ID"]) if "ID" in table else np.arange(len(frame))
-        node = np.nan_to_num(node).astype(np.int64)
+        node = whole_column(node, "ID")
         xyz = np.stack(
             [
                 np.nan_to_num(_cells(table[f"POSITION_{k}"]))

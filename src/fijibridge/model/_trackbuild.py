@@ -13,7 +13,7 @@ from fijibridge.model.tracks import Tracks, _whole
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["from_links", "from_track_ids", "lineages"]
+__all__ = ["from_links", "from_track_ids", "lineages", "whole_column"]
 
 _MAX_FRAME = 2**31 - 1
 
@@ -34,7 +34,8 @@ class _Rows:
         frames: int,
         extra: np.ndarray,
     ) -> None:
-        self.t, self.label = _column(frame, "frame"), _column(label, "label")
+        self.t = whole_column(frame, "frame", empty=-1)
+        self.label = whole_column(label, "label")
         if self.t.shape != self.label.shape:
             raise SettingsError(f"There are {len(self.t)} frames and {len(self.label)} labels.")
         named = np.stack([self.t, self.label], axis=1)
@@ -89,7 +90,7 @@ class _Rows:
         """Return (n,) values of all objects, `fill` for those that are not named."""
         out = np.full(len(self.ids), fill, np.int64)
         if values is not None:
-            column = _column(values, key)
+            column = whole_column(values, key)
             if column.shape != self.t.shape:
                 raise SettingsError(f"{key} has {len(column)} values for {len(self.t)} objects.")
             there = self.at >= 0
@@ -97,10 +98,17 @@ class _Rows:
         return out
 
 
-def _column(values: ArrayLike, key: str) -> np.ndarray:
+def whole_column(values: ArrayLike, key: str, *, empty: int = 0) -> np.ndarray:
+    """Return (m,) whole numbers, `empty` for NaN: an empty cell.
+
+    Raises
+    ------
+    SettingsError
+        For fractions, text, and numbers beyond 64 bits.
+    """
     array = np.asarray(values)
     if array.dtype.kind == "f":
-        array = np.where(np.isnan(array), 0, array)  # an empty cell
+        array = np.where(np.isnan(array), empty, array)
     return _whole(array, key).reshape(-1)
 
 
@@ -118,8 +126,8 @@ def from_links(
 ) -> Tracks:
     """Build tracks from links; see `Tracks.from_links`."""
     faults = Faults()
-    t, whose = _column(frame, "frame"), _column(parent, "parent")
-    when = t - 1 if parent_frame is None else _column(parent_frame, "parent_frame")
+    t, whose = whole_column(frame, "frame", empty=-1), whole_column(parent, "parent")
+    when = t - 1 if parent_frame is None else whole_column(parent_frame, "parent_frame")
     if not t.shape == whose.shape == when.shape:
         raise SettingsError("frame, parent and parent_frame have different lengths.")
     has = whose > 0
@@ -177,7 +185,7 @@ def from_track_ids(
 ) -> Tracks:
     """Build tracks from numbers of tracks; see `Tracks.from_track_ids`."""
     faults = Faults()
-    numbers = _column(track, "track")
+    numbers = whole_column(track, "track")
     none = np.empty((0, 2), np.int64)
     rows = _Rows(frame, label, faults, objects=objects, frames=frames, extra=none)
     rows.listed_once(faults, numbers, "tracks")

@@ -318,6 +318,8 @@ def _whole(values: Any, key: str) -> np.ndarray:
                 fits = np.zeros(1, bool)
         if not np.all(fits):
             raise SettingsError(f"{key} holds values that are no whole numbers.")
+    if array.dtype.kind == "f" and array.size and float(np.abs(array).max()) >= 2.0**63:
+        raise SettingsError(f"{key} holds {np.abs(array).max():g}; numbers go up to {2**63 - 1}.")
     if array.dtype.kind == "u" and array.size and int(array.max()) > 2**63 - 1:
         raise SettingsError(f"{key} holds {int(array.max())}; numbers go up to {2**63 - 1}.")
     whole: np.ndarray = array.astype(np.int64)

@@ -273,7 +273,9 @@ def links_from_table(
         "merger": found.get("merger"),
         "count": found.get("count"),
     }
-    if "track" in found and "parent_label" not in found:
+    said = found.get("parent_label", found.get("parent"))
+    by_label = "parent_label" in found or (said is not None and _names_labels(found))
+    if "track" in found and not by_label:
         return Whole.from_track_ids(
             found["frame"],
             found["label"],
@@ -282,13 +284,49 @@ def links_from_table(
             lineage=found.get("lineage"),
             **more,
         )
-    parent = found.get("parent_label", found.get("parent"))
-    if parent is None:
+    if said is None:
         raise SettingsError(
             "The table of links has neither parent nor track; its columns are "
             f"{', '.join(table.headings)}.",
             "parent is a label of the frame before, track the number of the object's track.",
         )
-    return Whole.from_links(
-        found["frame"], found["label"], parent, found.get("parent_frame"), **more
+    tracks = Whole.from_links(
+        found["frame"], found["label"], said, found.get("parent_frame"), **more
     )
+    return _numbered(tracks, found) if "track" in found else tracks
+
+
+def _names_labels(found: Mapping[str, np.ndarray]) -> bool:
+    """Whether the column ``parent`` names labels: where a track goes on, the object before.
+
+    Without a column of tracks it does; numbers of tracks stand at the beginnings of tracks only, or
+    are the same in all rows of a track.
+    """
+    if "track" not in found or "parent_track" in found:
+        return "track" not in found
+    columns = [np.nan_to_num(np.asarray(found[k], np.float64)) for k in ("track", "frame")]
+    order = np.lexsort(columns[::-1])
+    track, frame = (c[order] for c in columns)
+    label, parent = (
+        np.nan_to_num(np.asarray(found[k], np.float64))[order] for k in ("label", "parent")
+    )
+    goes_on = (track[1:] == track[:-1]) & (frame[1:] == frame[:-1] + 1) & (track[1:] > 0)
+    said = goes_on & (parent[1:] > 0)
+    return bool(said.any() and (parent[1:][said] == label[:-1][said]).all())
+
+
+def _numbered(tracks: Tracks, found: Mapping[str, np.ndarray]) -> Tracks:
+    """Return tracks of links with the numbers that the table gives them."""
+    from fijibridge.model._trackbuild import lineages, whole_column
+
+    ids = np.stack([whole_column(found[k], k) for k in ("frame", "label")], axis=1)
+    rows = tracks.find(ids)
+
+    def spread(key: str) -> np.ndarray:
+        out = np.zeros(len(tracks), np.int64)
+        out[rows] = np.maximum(whole_column(found[key], key), 0)
+        return out
+
+    track = spread("track")
+    lineage = spread("lineage") if "lineage" in found else lineages(tracks.link, track > 0)
+    return dataclasses.replace(tracks, track=track, lineage=np.where(track > 0, lineage, 0))

@@ -63,7 +63,16 @@ def of_file(path: Path, what: str) -> Iterator[None]:
         ) from None
     except FijiBridgeError:
         raise
-    except (OSError, ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         line = str(error).strip().split("\n")[0]
         raise FormatError(
             f"{str(path)!r} is no readable {what}: {line.rstrip('.')}.",

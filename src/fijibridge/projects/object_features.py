@@ -68,7 +68,7 @@ class _Objects:
 
     @property
     def shape(self) -> np.ndarray:
-        from fijibridge.measure._kernels import moments
+        from fijibridge.model import _moment_kernels as moments
 
         return self._once("shape", lambda: moments.shapes(self.ranks.astype(np.int32), self.count))
 
@@ -94,7 +94,7 @@ class _Objects:
         return self._made["products"]
 
     def _axes(self, kind: str, scatter: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        from fijibridge.measure._kernels import moments
+        from fijibridge.model import _moment_kernels as moments
 
         if kind not in self._made:
             n = scatter.shape[-1]

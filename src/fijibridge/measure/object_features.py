@@ -155,7 +155,7 @@ def _measured(
     ranks: np.ndarray, count: int, grey: np.ndarray | None, *, deep: bool
 ) -> Mapping[str, np.ndarray]:
     """Return the columns of one frame."""
-    from fijibridge.measure._kernels import moments
+    from fijibridge.model import _moment_kernels as moments
 
     sums = moments.shapes(ranks, count)
     n = 3 if deep else 2

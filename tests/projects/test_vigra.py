@@ -74,9 +74,9 @@ def test_filters(vigra, flavor, flat, shape):
         largest[base] = max(largest.get(base, 0.0), float(np.abs(b).max()))
     for name, a, b in zip(bank.names, found, expected, strict=True):
         off = np.abs(a - b) / largest[name.partition(" [")[0]]
-        if not flat and "Eigenvalues" in name:
+        if not flat and "Eigenvalues" in name and flavor == "fastfilters":
             # the cubic of a matrix with two equal eigenvalues magnifies the last bits
-            assert np.quantile(off, 0.999 if flavor == "vigra" else 0.99) < 2e-4, name
+            assert np.quantile(off, 0.99) < 2e-4, name
         else:
             assert off.max() < 2e-4, name
 

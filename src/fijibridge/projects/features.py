@@ -332,8 +332,8 @@ class FeatureBank:
                 entries = {pair: bank.get(*at(*pair)) for pair in _PAIRS[d]}
             else:
                 entries = self._structure(one, derivatives, d)
-            # x is 0, y 1, z 2
-            parts = flats([entries[pair] for pair in _ORDER[d]])
+            # x is 0, y 1, z 2; the order decides the last bits, which equal eigenvalues magnify
+            parts = flats([entries[pair] for pair in (_PAIRS if wide else _ORDER)[d]])
             if flat:
                 (tensors.eigen2_wide if wide else tensors.eigen2)(*parts, *rows)
             else:
@@ -369,7 +369,7 @@ class FeatureBank:
 
 
 _PAIRS = {2: ((0, 0), (0, 1), (1, 1)), 3: ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))}
-#: Entries in the order of the eigenvalue kernels.
+#: Entries in the order in which fastfilters has them; vigra has those above.
 _ORDER = {
     2: ((0, 0), (0, 1), (1, 1)),
     3: ((2, 2), (1, 2), (0, 2), (1, 1), (0, 1), (0, 0)),

@@ -138,7 +138,8 @@ def derivative_kernel(order: int, sigma: float, window: float, flavor: Flavor) -
     taps = []
     for i in range(-radius, radius + 1):
         x = single(i)
-        g = norm * np.exp(x * x * falls)
+        # numpy's exp of float32 is a few last bits off; that of C libraries is rounded well
+        g = norm * single(math.exp(float(x * x * falls)))
         if order == 1:
             g = x * g
         elif order == 2:

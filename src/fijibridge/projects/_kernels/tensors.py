@@ -180,11 +180,11 @@ def eigen3(zz, yz, xz, yy, xy, xx, first, second, third):
 
 
 @njit(cache=True, nogil=True, boundscheck=False)
-def eigen3_wide(zz, yz, xz, yy, xy, xx, first, second, third):
+def eigen3_wide(xx, xy, xz, yy, yz, zz, first, second, third):
     """Eigenvalues of symmetric 3 x 3 matrices as vigra has them, flat arrays."""
     third_part, root3 = 1.0 / 3.0, math.sqrt(3.0)
-    for i in range(zz.size):
-        a00, a01, a02, a11, a12, a22 = zz[i], yz[i], xz[i], yy[i], xy[i], xx[i]
+    for i in range(xx.size):
+        a00, a01, a02, a11, a12, a22 = xx[i], xy[i], xz[i], yy[i], yz[i], zz[i]
         # products of float32 numbers are float32 in C++ unless a double is among them
         c0 = np.float64((a00 * a11) * a22)
         c0 += ((2.0 * np.float64(a01)) * np.float64(a02)) * np.float64(a12)

@@ -47,8 +47,8 @@ _PIXELS = "Pixel Probabilities"
 _ALL_STAGES = "Probabilities All Stages"
 #: What ilastik's documentation calls it.
 _MISSPELT = {"propabilities all stages": _ALL_STAGES}
-_FEATURE_BYTES = 1 << 25  # of all features of a tile
-_REMEMBERED = 1 << 25  # bytes of tiles
+_FEATURE_BYTES = 1 << 25  # of all features of a tile; in planes half of it costs no more time
+_REMEMBERED = 1 << 24  # bytes of tiles
 
 
 def source_names(project: Project) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ def _tile_shape(bank: FeatureBank) -> tuple[int, int, int]:
     depth, height, width = bank.size
     if depth == 1:
         wide = min(width, 512)
-        return 1, int(min(height, max(32, min(512, room // max(64, wide))))), wide
+        return 1, int(min(height, max(32, min(512, room // 2 // max(64, wide))))), wide
     if bank.halo[0] == 0:
         wide, high = min(width, 256), min(height, 256)
         return max(1, min(depth, room // max(64, wide) // high)), high, wide

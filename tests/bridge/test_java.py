@@ -54,7 +54,8 @@ class TestFinding:
 
 
 WAITING = """
-import time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 from fijibridge.bridge.embedded import start_embedded
 from fijibridge.bridge._java import jimport
 
@@ -62,6 +63,7 @@ start_embedded()
 try:
     print("up", flush=True)
     time.sleep(60)
+    sys.exit("no signal came")
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 while True:  # JPype is at work when the signal comes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,8 @@ def roi_to_java(roi: Roi) -> Any:
     """Return a `Roi` as an ``ij.gui.Roi``; it crosses as the bytes of a .roi file."""
     import jpype
 
+    if roi.spline and len(roi.points) < 2:  # ImageJ fits no curve through one point: it fails
+        roi = replace(roi, spline=False)
     record = np.frombuffer(encode_roi(roi), np.int8)
     return jimport("ij.io.RoiDecoder").openFromByteArray(jpype.JArray(jpype.JByte)(record))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import itertools
 import threading
 from collections import OrderedDict
@@ -108,7 +109,7 @@ def box_of(keys: str, ends: dict[str, tuple[int, int]]) -> Region:
     return Region(tuple(a for a, _ in pairs), tuple(b for _, b in pairs))
 
 
-class Tiled:
+class Tiled(abc.ABC):
     """An `ImageSource` whose pixels are computed in tiles of z, y, x, all channels at once.
 
     Parameters
@@ -139,9 +140,9 @@ class Tiled:
         sides["c"] = self._spec.axes.size("c")
         return tuple(min(sides[a.key], a.size) for a in self._spec.axes)
 
+    @abc.abstractmethod
     def compute(self, t: int, start: tuple[int, ...], stop: tuple[int, ...]) -> np.ndarray:
         """Return the pixels of a tile, (c, z, y, x)."""
-        raise NotImplementedError
 
     def read(self, region: Region) -> np.ndarray:
         keys = self._spec.axes.keys
@@ -174,3 +175,4 @@ class Tiled:
 
     def close(self) -> None:
         """Nothing is open here."""
+        return

@@ -78,6 +78,7 @@ def test_values_show_themselves_in_a_notebook():
     for value in (labels, result.table, result.rois, result):
         assert "<" in value._repr_html_()
     assert "<img" in result._repr_html_()
+    assert repr(result).startswith("ParticleResult(2 particles, LabelImage(")
     without = fb.analyze_particles(labels, outputs=("table", "rois"))
     assert "<polygon" in without._repr_html_()
 

@@ -155,3 +155,7 @@ def test_images_are_short_in_print():
     image = Image.from_array(np.zeros((3, 4), np.uint8), "yx", name="a")
     assert repr(image) == "Image('a', yx 3x4 uint8)"
     assert repr(LabelImage.from_array([[1]], "yx")) == "LabelImage('', yx 1x1 int64)"
+    lut = np.zeros((256, 3), np.uint8)
+    extra = Extra(luts=(lut, lut), rgb=True, drange=(0.0, 1.0), properties={"a": "b"})
+    assert repr(extra) == "Extra(properties={'a': 'b'}, luts=<2>, rgb=True, drange=(0.0, 1.0))"
+    assert repr(Extra()) == "Extra()"

@@ -97,3 +97,10 @@ def test_tables_show_themselves():
     assert "&lt;x&gt;" in shown
     assert "30 rows" in shown
     assert "0.142857" in shown
+
+
+def test_tables_are_short_in_print():
+    table = ResultsTable({"Area": np.arange(3.0), "T": list("abc")}, name="Results")
+    assert repr(table) == "ResultsTable('Results', 3 rows: Area, T)"
+    wide = ResultsTable({f"C{i}": np.zeros(1) for i in range(30)})
+    assert repr(wide).endswith("C7, ...)")

@@ -88,6 +88,11 @@ class LazySource:
     def spec(self) -> ImageSpec:
         return self._spec
 
+    def __repr__(self) -> str:
+        sizes = "x".join(map(str, self._spec.shape))
+        keys = self._spec.axes.keys
+        return f"{type(self).__name__}({self._what}, {keys} {sizes} {self._spec.dtype})"
+
     @property
     def chunks(self) -> tuple[int, ...]:
         """Shape of the blocks in which the file holds the pixels."""

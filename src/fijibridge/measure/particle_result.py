@@ -45,7 +45,7 @@ class _Later:
             return value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ParticleResult(_Later):
     """What Analyze Particles gives.
 
@@ -79,6 +79,12 @@ class ParticleResult(_Later):
         result = object.__new__(cls)
         object.__setattr__(result, "_found", found)
         return result
+
+    def __repr__(self) -> str:
+        band = "" if self.threshold is None else "threshold {:g} to {:g}".format(*self.threshold)
+        parts = [f"{len(self.table)} particles", band]
+        parts += [repr(part) for part in (self.labels, self.rois) if part is not None]
+        return f"ParticleResult({', '.join(part for part in parts if part)})"
 
     def _repr_html_(self) -> str:
         """Show the objects, as labels or as outlines, and the first rows of the table."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copyreg
 import types
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -61,7 +61,11 @@ class Valuation:
     unit: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+#: Fields of an `Extra` that would fill a screen.
+_LONG = frozenset({"slice_labels", "info", "luts", "ome_xml", "label_properties", "label_colors"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Extra:
     """What travels with an image beside its pixels; a format keeps what it can hold.
 
@@ -120,6 +124,18 @@ class Extra:
     label_properties: tuple[Mapping[str, Any], ...] = ()
     label_colors: Mapping[int, tuple[int, int, int, int]] = field(default_factory=_empty)
     other: Mapping[str, Any] = field(default_factory=_empty)
+
+    def __repr__(self) -> str:
+        """Name what is there; long values by their length."""
+        words = []
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, bool) or value is None or not len(value):
+                words += [f"{item.name}=True"] if value is True else []
+                continue
+            text = f"<{len(value)}>" if item.name in _LONG else repr(value)
+            words.append(f"{item.name}={text}")
+        return f"Extra({', '.join(words)})"
 
     def shows_inverted(self, channel: int = 0) -> bool:
         """Return whether a channel's LUT shows 0 white: no step of it goes up.

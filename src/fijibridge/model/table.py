@@ -50,7 +50,10 @@ class TableStyle:
     exact: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+_SHOWN = 8  # headings in a repr
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ResultsTable:
     """A table of measurements.
 
@@ -147,6 +150,12 @@ class ResultsTable:
         for array in self.columns.values():
             return len(array)
         return 0 if self.object_ids is None else len(self.object_ids)
+
+    def __repr__(self) -> str:
+        headings = self.headings
+        more = ", ..." if len(headings) > _SHOWN else ""
+        columns = ", ".join(headings[:_SHOWN]) + more
+        return f"ResultsTable({self.name!r}, {len(self)} rows: {columns})"
 
     def __contains__(self, heading: str) -> bool:
         return heading in self.columns

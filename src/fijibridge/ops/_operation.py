@@ -186,7 +186,7 @@ class Operation:
     resolve: Callable[[Any], tuple[Operation, Any, tuple[str, ...]]] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Report:
     """What a run did.
 
@@ -238,14 +238,24 @@ class Report:
         values = [job.value for job in self.jobs.values()]
         return values[0] if len(values) == 1 else values
 
-    def _repr_html_(self) -> str:
+    @property
+    def _title(self) -> str:
+        return f"{self.verb}, planned" if self.dry_run else self.verb
+
+    @property
+    def _text(self) -> str:
         lines = [self.script] if self.script else list(self.lines)
         lines += [f"{title}: complete, skipped" for title in self.skipped]
         lines += [f"wrote {path}" for path in (() if self.dry_run else self.outputs)]
         lines += [f"note: {note}" for note in self.notes]
         lines += [f"{title}: {error}" for title, error in self.failures]
-        title = f"{self.verb}, planned" if self.dry_run else self.verb
-        text = f"<div><b>{escape(title)}</b><pre>{escape(chr(10).join(lines))}</pre></div>"
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"Report({self._title})\n{self._text}"
+
+    def _repr_html_(self) -> str:
+        text = f"<div><b>{escape(self._title)}</b><pre>{escape(self._text)}</pre></div>"
         values = [job.value for job in self.jobs.values()] if self.dry_run else []
         shown = [getattr(value, "_repr_html_", None) for value in values]
         return text + "".join(show() for show in shown if show is not None)

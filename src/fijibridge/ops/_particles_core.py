@@ -64,6 +64,8 @@ class Analysis:
     ----------
     whole
         Returns the image as analyzed, in memory.
+    settings
+        The engine's settings.
     result
         What the engine found.
     threshold
@@ -73,6 +75,7 @@ class Analysis:
     """
 
     whole: Callable[[], Image]
+    settings: ParticleSettings
     result: ParticleResult
     threshold: tuple[float, float] | None
     notes: tuple[str, ...]
@@ -274,6 +277,7 @@ def analyze(
         result = analyze_particles(image, settings, redirect=redirect)
     return Analysis(
         whole=partial(_whole, image, source, value),
+        settings=settings,
         result=result,
         threshold=threshold,
         notes=(*what.notes, *_plane_note(image.spec, what), *result.warnings),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fijibridge.errors import SettingsError
 from fijibridge.ops._inputs import folder_of, glob_paths, nickname
 from fijibridge.ops._kinds import number_text
+from fijibridge.ops._nothing_found import why_empty
 from fijibridge.ops._operation import Job, JobReport, Plan
 from fijibridge.ops._particles_core import Analysis, Asked, analyze, asked, read_selection
 from fijibridge.ops._record import SUFFIX
@@ -227,7 +228,8 @@ def _report(title: str, analysis: Analysis) -> JobReport:
     data["columns"] = list(result.table.headings)
     if "Area" in result.table and count:
         data["mean_area"] = float(result.table["Area"].mean())
-    return JobReport(line=line, data=data, notes=analysis.notes, value=result)
+    notes = (*analysis.notes, *why_empty(analysis))
+    return JobReport(line=line, data=data, notes=notes, value=result)
 
 
 def _combined_path(value: ParticlesSettings, first: str) -> str | None:

@@ -45,6 +45,19 @@ def pytest_report_header() -> str:
     return f"fijibridge profile: {'full' if FULL else 'quick'} (tests/run.py --full runs all cases)"
 
 
+def pytest_sessionfinish(session) -> None:
+    """Hand the numbers of a worker process to the process that prints them."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["counts"] = [[*place, n] for place, n in _COUNTS.items()]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    """Take the numbers of a worker process."""
+    for name, line, number in getattr(node, "workeroutput", {}).get("counts", ()):
+        _COUNTS[name, line] = number
+
+
 def pytest_terminal_summary(terminalreporter) -> None:
     """Say how many random cases ran, file by file."""
     files: dict[str, list[int]] = {}

@@ -60,7 +60,7 @@ def test_a_command_from_the_menu_of_an_installed_imagej(imagej, screen, tmp_path
         env={**os.environ, "DISPLAY": screen},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

@@ -1,9 +1,10 @@
 """Mouse, dialogs and pictures of the X display on which a probe runs the real ImageJ.
 
-There is no window manager and the computer may be busy: a window shows some time after Java says
-so, and a click that comes before is lost. So a button is pressed when its dialog has stood still,
-and again while that dialog still shows. What does not happen ends in a `TimeoutError` that says
-what is on the screen, and where a picture of it is.
+There is no window manager and the computer may be busy. Java then believes now and then that a
+dialog stands at (0, 0), where it was made, while the screen shows it in the middle: a click on the
+place that Java names falls beside it. So a dialog is moved before a button of it is pressed, and
+elsewhere and once more while it still shows. What does not happen ends in a `TimeoutError` that
+says what is on the screen, and where a picture of it is.
 """
 
 from __future__ import annotations
@@ -123,10 +124,13 @@ class Desk:
             b for b in dialog.getButtons() if b is not None and str(b.getLabel()).strip() == label
         )
         end = time.monotonic() + _SECONDS
+        tries = 0
         while dialog.isShowing():
             if time.monotonic() > end:
                 raise TimeoutError(f"{label!r} was pressed in vain\n{self.state()}")
+            tries += 1
             dialog.toFront()
+            dialog.setLocation(200 + 10 * (tries % 10), 40 + 5 * (tries % 10))
             self.settle(button)
             if self._click(button):
                 self.presses += 1

@@ -1,11 +1,5 @@
 #@script(headless=true)
 #@ Context (required=false) context
-#@ ImagePlus (required=false, persist=false) imp
-#@ Boolean (label="Start", description="really start ImageJ (--start=false only looks whether it could)", required=false, persist=false, value=true) start
-#@ Boolean (label="Overwrite", description="replace existing targets", required=false, persist=false, value=false) overwrite
-#@ Boolean (label="Skip existing", description="skip targets that are complete: made with the same settings from the same source", required=false, persist=false, value=false) skip_existing
-#@ Boolean (label="Dry run", description="print the plan, write nothing", required=false, persist=false, value=false) dry_run
-#@ Boolean (label="No settings", description="leave no NAME_settings.json beside the outputs", required=false, persist=false, value=false) no_settings
 #@output Boolean ok
 #@output String message
 
@@ -14,18 +8,21 @@
 
 import sys
 from ij import IJ
+from java.lang import System
 
-macros = IJ.getDirectory("macros") or IJ.getDirectory("imagej") + "macros/"
-here = macros + "FijiBridge"
-if here not in sys.path:
-    sys.path.insert(0, here)
+app = System.getProperty("imagej.dir", "Fiji.app")
+for macros in (app + "/macros/", IJ.getDirectory("macros")):
+    if macros and macros + "FijiBridge" not in sys.path:
+        sys.path.insert(0, macros + "FijiBridge")
 import fijibridge_call
 
-defaults = {
-    "start": "true",
-    "overwrite": "false",
-    "skip_existing": "false",
-    "dry_run": "false",
-    "no_settings": "false",
-}
-ok, message = fijibridge_call.run("doctor", defaults, globals())
+title = "FijiBridge Doctor"
+about = "What works here, and the exact next command for what does not.\nEmpty fields are left out; no input: the active image."
+# name, default, kind, help
+fields = (
+)
+try:
+    context
+except NameError:  # run by something other than Fiji
+    context = None
+ok, message = fijibridge_call.run("doctor", title, about, fields, context)

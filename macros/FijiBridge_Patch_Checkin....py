@@ -1,20 +1,5 @@
 #@script(headless=true)
 #@ Context (required=false) context
-#@ ImagePlus (required=false, persist=false) imp
-#@ String (label="File", description="the edited patch", required=false, persist=false, value="") file
-#@ String (visibility=INVISIBLE, required=false, persist=false, value="") input
-#@ String (label="Store", description="the store; left out: its own", required=false, persist=false, value="") store
-#@ String (label="Region", description="the region; left out: its own", required=false, persist=false, value="") region
-#@ String (label="Level", description="the level; left out: its own", required=false, persist=false, value="") level
-#@ String (label="Axes", description="axes of the file, such as zyx", required=false, persist=false, value="") axes
-#@ String (label="Filter", description="how coarser levels are made; left out: as the pyramid was", required=false, persist=false, choices={"", "linear", "mean", "nearest"}, value="") filter
-#@ String (label="As labels", description="put it beside the image as the new label image labels/NAME", required=false, persist=false, value="") as_labels
-#@ Boolean (label="Convert dtype", description="convert a changed pixel type: rounded, limited to the store's range", required=false, persist=false, value=false) convert_dtype
-#@ Boolean (label="Force", description="replace what was changed in the store since check-out", required=false, persist=false, value=false) force
-#@ Boolean (label="Overwrite", description="replace existing targets", required=false, persist=false, value=false) overwrite
-#@ Boolean (label="Skip existing", description="skip targets that are complete: made with the same settings from the same source", required=false, persist=false, value=false) skip_existing
-#@ Boolean (label="Dry run", description="print the plan, write nothing", required=false, persist=false, value=false) dry_run
-#@ Boolean (label="No settings", description="leave no NAME_settings.json beside the outputs", required=false, persist=false, value=false) no_settings
 #@output Boolean ok
 #@output String message
 
@@ -23,27 +8,34 @@
 
 import sys
 from ij import IJ
+from java.lang import System
 
-macros = IJ.getDirectory("macros") or IJ.getDirectory("imagej") + "macros/"
-here = macros + "FijiBridge"
-if here not in sys.path:
-    sys.path.insert(0, here)
+app = System.getProperty("imagej.dir", "Fiji.app")
+for macros in (app + "/macros/", IJ.getDirectory("macros")):
+    if macros and macros + "FijiBridge" not in sys.path:
+        sys.path.insert(0, macros + "FijiBridge")
 import fijibridge_call
 
-defaults = {
-    "file": "",
-    "input": "",
-    "store": "",
-    "region": "",
-    "level": "",
-    "axes": "",
-    "filter": "",
-    "as_labels": "",
-    "convert_dtype": "false",
-    "force": "false",
-    "overwrite": "false",
-    "skip_existing": "false",
-    "dry_run": "false",
-    "no_settings": "false",
-}
-ok, message = fijibridge_call.run("patch checkin", defaults, globals())
+title = "FijiBridge Patch Checkin"
+about = "An edited patch goes back where it came from, every pyramid level right.\nEmpty fields are left out; no input: the active image."
+# name, default, kind, help
+fields = (
+    ("file", "", "file", "the edited patch"),
+    ("store", "", "file", "the store; left out: its own"),
+    ("region", "", "text", "the region; left out: its own"),
+    ("level", "", "text", "the level; left out: its own"),
+    ("axes", "", "text", "axes of the file, such as zyx"),
+    ("filter", "", ("", "linear", "mean", "nearest",), "how coarser levels are made; left out: as the pyramid was"),
+    ("as_labels", "", "text", "put it beside the image as the new label image labels/NAME"),
+    ("convert_dtype", "false", "flag", "convert a changed pixel type: rounded, limited to the store's range"),
+    ("force", "false", "flag", "replace what was changed in the store since check-out"),
+    ("overwrite", "false", "flag", "replace existing targets"),
+    ("skip_existing", "false", "flag", "skip targets that are complete: made with the same settings from the same source"),
+    ("dry_run", "false", "flag", "print the plan, write nothing"),
+    ("no_settings", "false", "flag", "leave no NAME_settings.json beside the outputs"),
+)
+try:
+    context
+except NameError:  # run by something other than Fiji
+    context = None
+ok, message = fijibridge_call.run("patch checkin", title, about, fields, context)

@@ -1,16 +1,5 @@
 #@script(headless=true)
 #@ Context (required=false) context
-#@ ImagePlus (required=false, persist=false) imp
-#@ String (label="Store", description="Zarr array or OME-Zarr image: a folder, a zip or a URL such as s3://bucket/a.zarr; the path may g...", required=false, persist=false, value="") store
-#@ String (label="Region", description="z=5:15,y=40:120,x=40:120, or by lengths z=5um:15um; an axis left out is whole", required=false, persist=false, value="") region
-#@ String (label="Out", description="the file: .tif, .ome.tif, .nii.gz, .dcm, .npy, .h5", required=false, persist=false, value="") out
-#@ String (visibility=INVISIBLE, required=false, persist=false, value="") output
-#@ String (label="Level", description="level of a pyramid by number or name; default 0", required=false, persist=false, value="") level
-#@ String (label="To", description="format, where a suffix fits several", required=false, persist=false, value="") to
-#@ Boolean (label="Overwrite", description="replace existing targets", required=false, persist=false, value=false) overwrite
-#@ Boolean (label="Skip existing", description="skip targets that are complete: made with the same settings from the same source", required=false, persist=false, value=false) skip_existing
-#@ Boolean (label="Dry run", description="print the plan, write nothing", required=false, persist=false, value=false) dry_run
-#@ Boolean (label="No settings", description="leave no NAME_settings.json beside the outputs", required=false, persist=false, value=false) no_settings
 #@output Boolean ok
 #@output String message
 
@@ -19,23 +8,30 @@
 
 import sys
 from ij import IJ
+from java.lang import System
 
-macros = IJ.getDirectory("macros") or IJ.getDirectory("imagej") + "macros/"
-here = macros + "FijiBridge"
-if here not in sys.path:
-    sys.path.insert(0, here)
+app = System.getProperty("imagej.dir", "Fiji.app")
+for macros in (app + "/macros/", IJ.getDirectory("macros")):
+    if macros and macros + "FijiBridge" not in sys.path:
+        sys.path.insert(0, macros + "FijiBridge")
 import fijibridge_call
 
-defaults = {
-    "store": "",
-    "region": "",
-    "out": "",
-    "output": "",
-    "level": "",
-    "to": "",
-    "overwrite": "false",
-    "skip_existing": "false",
-    "dry_run": "false",
-    "no_settings": "false",
-}
-ok, message = fijibridge_call.run("patch checkout", defaults, globals())
+title = "FijiBridge Patch Checkout"
+about = "A sub-volume of a Zarr store as a file to edit, which remembers where it came from.\nEmpty fields are left out."
+# name, default, kind, help
+fields = (
+    ("store", "", "file", "Zarr array or OME-Zarr image: a folder, a zip or a URL such as s3://bucket/a.zarr; the path may g..."),
+    ("region", "", "text", "z=5:15,y=40:120,x=40:120, or by lengths z=5um:15um; an axis left out is whole"),
+    ("out", "", "file", "the file: .tif, .ome.tif, .nii.gz, .dcm, .npy, .h5"),
+    ("level", "", "text", "level of a pyramid by number or name; default 0"),
+    ("to", "", "text", "format, where a suffix fits several"),
+    ("overwrite", "false", "flag", "replace existing targets"),
+    ("skip_existing", "false", "flag", "skip targets that are complete: made with the same settings from the same source"),
+    ("dry_run", "false", "flag", "print the plan, write nothing"),
+    ("no_settings", "false", "flag", "leave no NAME_settings.json beside the outputs"),
+)
+try:
+    context
+except NameError:  # run by something other than Fiji
+    context = None
+ok, message = fijibridge_call.run("patch checkout", title, about, fields, context)

@@ -476,42 +476,151 @@ def call(verb, keys="", imp=None, **settings):
     return answer
 
 
-def _macro_options(context):
-    """The options of run(command, options), or None when the command came from the menu.
+# ---- the dialog of a command
 
-    SciJava runs a script in a thread of its own; ImageJ keeps the options by thread.
+
+def _choose(title, about, fields):
+    """Ask for settings in ImageJ's dialog; returns what is not at its default, None = cancelled.
+
+    A field is (name, default, kind, help); kind is "flag", "text", "file", "folder" or choices.
     """
-    from ij import Macro
+    from ij.gui import GenericDialog
 
-    found = Macro.getOptions()
-    if found is not None or context is None:
-        return found
+    dialog = GenericDialog(title)
+    dialog.addMessage(about)
+    texts = [field for field in fields if field[2] != "flag"]
+    flags = [field for field in fields if field[2] == "flag"]
+    for i, (name, default, kind, _) in enumerate(texts):
+        if i % 2:
+            dialog.addToSameRow()
+        if kind == "text":
+            dialog.addStringField(_title(name), default, 14)
+        elif kind == "file":
+            dialog.addFileField(_title(name), default, 22)
+        elif kind == "folder":
+            dialog.addDirectoryField(_title(name), default, 22)
+        else:
+            dialog.addChoice(_title(name), jarray.array(list(kind), String), default)
+        if not i % 2 and i + 1 < len(texts):  # ImageJ gives wide fields the rest of the row
+            layout, last = dialog.getLayout(), dialog.getComponent(dialog.getComponentCount() - 1)
+            place = layout.getConstraints(last)
+            place.gridwidth = 1
+            layout.setConstraints(last, place)
+    if flags:
+        names = jarray.array([_title(field[0]) for field in flags], String)
+        states = jarray.array([field[1] == "true" for field in flags], "z")
+        dialog.addCheckboxGroup((len(flags) + 3) // 4, 4, names, states)
+    rows = [u"<tr><td><b>%s</b></td><td>%s</td></tr>" % (name, text) for name, _, _, text in fields]
+    dialog.addHelp(u"<html><table>%s</table></html>" % u"".join(rows))
+    dialog.showDialog()
+    if dialog.wasCanceled():
+        from ij.plugin.frame import Recorder
+
+        Recorder.disableCommandRecording()
+        return None
+    return _chosen(dialog, texts, flags)
+
+
+def _title(name):
+    return name[:1].upper() + name[1:]
+
+
+def _chosen(dialog, texts, flags):
+    # from the components: asked for its values the dialog would record them all
+    written = iter(dialog.getStringFields() or ())
+    picked = iter(dialog.getChoices() or ())
+    boxes = iter(dialog.getCheckboxes() or ())
+    chosen = {}
+    for name, default, kind, _ in texts:
+        if kind in ("text", "file", "folder"):
+            value = written.next().getText().strip()
+        else:
+            value = picked.next().getSelectedItem()
+        if value and value != default:
+            chosen[name] = value
+    for name, default, _, _ in flags:
+        value = "true" if boxes.next().getState() else "false"
+        if value != default:
+            chosen[name] = value
+    return chosen
+
+
+def _record(fields, chosen):
+    """Let the recorder write the options of the command that runs, if it records."""
+    from ij.plugin.frame import Recorder
+
+    if not Recorder.record:
+        return
+    said = [(name, chosen[name]) for name, _, _, _ in fields if name in chosen]
+    if not said:  # without options the line would open the dialog again
+        said = [field[:2] for field in fields if field[1]][:1]
+    line = u" ".join([u"%s=%s" % (name, _quoted(value)) for name, value in said])
+    for plain, escaped in ((u"\\", u"\\\\"), (u'"', u'\\"'), (u"\n", u"\\n")):
+        line = line.replace(plain, escaped)
+    try:
+        # its own way takes size= for a repeated key when pixel_size= is there
+        options = Recorder.getDeclaredField("commandOptions")
+        options.setAccessible(True)
+        options.set(None, line)
+    except (Exception, Throwable):
+        for name, value in said:
+            Recorder.recordOption(name, value)
+
+
+def _quoted(value):
+    if u"[" in value or u"]" in value:
+        return u"'%s'" % value
+    if not value or u" " in value or u"'" in value or u"\t" in value or u"\n" in value:
+        return u"[%s]" % value
+    return value
+
+
+# ---- what a command knows of the thread that called it
+
+
+def _of_caller(kind, name, context):
+    """What ImageJ keeps by thread in a table of a class, for the thread that called the command.
+
+    SciJava runs a script in a thread of its own.
+    """
     try:
         threads = context.getService("org.scijava.thread.ThreadService")
         parent = threads.getParent(Thread.currentThread())
-        table = Macro.getDeclaredField("table")
+        table = kind.getDeclaredField(name)
         table.setAccessible(True)
         return table.get(None).get(parent)
     except (Exception, Throwable):
         return None
 
 
-def run(verb, defaults, scope):
-    """Run a menu command: macro options first, else what its dialog holds; returns (ok, message).
+def _macro_options(context):
+    """The options of run(command, options), or None when the command came from the menu."""
+    from ij import Macro
 
-    defaults name the settings; scope holds the script's variables: settings, imp, context.
+    found = Macro.getOptions()
+    if found is not None or context is None:
+        return found
+    return _of_caller(Macro, "table", context)
+
+
+def run(verb, title, about, fields, context):
+    """Run a menu command: with macro options, else what its dialog says; returns (ok, message).
+
+    fields are as in _choose, none = no dialog; context is SciJava's, or None.
     """
-    imp = scope.get("imp")
-    options = _macro_options(scope.get("context"))
-    if options is not None:
+    options = _macro_options(context)
+    imp = None if context is None else _of_caller(WindowManager, "tempImageTable", context)
+    if options is not None and options.strip():
         answer = call(verb, options.strip(), imp)
     else:
         chosen = {}
-        for name, default in defaults.items():
-            value = scope.get(name)
-            value = u"" if value is None else _text(value)
-            if value.strip() and value.lower() != default.lower():
-                chosen[name] = value
+        if fields and not GraphicsEnvironment.isHeadless():
+            chosen = _choose(title, about, fields)
+            if chosen is None:
+                System.setProperty("fijibridge.status", "cancelled")
+                System.setProperty("fijibridge.message", "%s was cancelled." % title)
+                return False, "%s was cancelled." % title
+            _record(fields, chosen)
         answer = call(verb, "", imp, **chosen)
     if answer["message"]:
         IJ.log((u"" if answer["ok"] else u"FijiBridge: ") + answer["message"])

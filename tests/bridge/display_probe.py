@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import json
 import sys
-import time
+from pathlib import Path
+
+if __name__ == "__main__":  # beside pytest the folder tests is on the path already
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from bridge.desk import Desk, probe
 
 
 def main(screenshot: str, image: str, rois: str = "") -> None:
@@ -38,15 +42,12 @@ def main(screenshot: str, image: str, rois: str = "") -> None:
         facts["smallest_pixel_in_rois"] = min(insides)
     imagej.setLocation(10, 10)
     plus.getWindow().setLocation(10, 150)
-    time.sleep(2.0)
-    rectangle = jimport("java.awt.Rectangle")(
-        jimport("java.awt.Toolkit").getDefaultToolkit().getScreenSize()
-    )
-    picture = jimport("java.awt.Robot")().createScreenCapture(rectangle)
-    jimport("javax.imageio.ImageIO").write(picture, "png", jimport("java.io.File")(screenshot))
+    desk = Desk(jimport, Path(screenshot).parent)
+    desk.settle(plus.getWindow())
+    desk.picture(screenshot)
     print(json.dumps(facts), flush=True)
     jimport("java.lang.System").exit(0)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    probe(main)

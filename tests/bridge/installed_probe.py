@@ -7,21 +7,12 @@ the mouse and the looking are done from here: the commands are ImageJ macros tha
 from __future__ import annotations
 
 import json
-import os
 import sys
-import time
-import traceback
 from pathlib import Path
 
-
-def wait_for(what, seconds=120.0):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise TimeoutError(what.__name__)
+if __name__ == "__main__":  # beside pytest the folder tests is on the path already
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from bridge.desk import Desk, probe
 
 
 def main(folder: str, image: str, out: str) -> None:
@@ -31,17 +22,8 @@ def main(folder: str, image: str, out: str) -> None:
     imagej = jimport("ij.ImageJ")()
     imagej.setLocation(5, 5)
     ij, menus, windows = jimport("ij.IJ"), jimport("ij.Menus"), jimport("ij.WindowManager")
-    robot = jimport("java.awt.Robot")()
+    desk = Desk(jimport, out)
     facts: dict[str, object] = {}
-
-    def picture(name: str) -> None:
-        time.sleep(0.7)
-        screen = jimport("java.awt.Rectangle")(
-            jimport("java.awt.Toolkit").getDefaultToolkit().getScreenSize()
-        )
-        shot = robot.createScreenCapture(screen)
-        target = jimport("java.io.File")(str(Path(out) / f"{name}.png"))
-        jimport("javax.imageio.ImageIO").write(shot, "png", target)
 
     def menu():
         bar = menus.getMenuBar()
@@ -63,20 +45,6 @@ def main(folder: str, image: str, out: str) -> None:
         event = jimport("java.awt.event.ActionEvent")(item, 1001, label)
         jimport("java.awt.Toolkit").getDefaultToolkit().getSystemEventQueue().postEvent(event)
 
-    def dialog():
-        for window in jimport("java.awt.Window").getWindows():
-            if "GenericDialog" in str(window.getClass().getName()) and window.isShowing():
-                return window
-        return None
-
-    def press_ok(window) -> None:
-        button = next(b for b in window.getButtons() if b is not None and b.getLabel() == "  OK  ")
-        corner = button.getLocationOnScreen()
-        robot.mouseMove(corner.x + button.getWidth() // 2, corner.y + button.getHeight() // 2)
-        robot.mousePress(16)
-        time.sleep(0.1)
-        robot.mouseRelease(16)
-
     def status() -> str:
         return str(jimport("java.lang.System").getProperty("fijibridge.status"))
 
@@ -89,16 +57,17 @@ def main(folder: str, image: str, out: str) -> None:
     def command(label: str, values: dict[int, str], name: str) -> None:
         jimport("java.lang.System").setProperty("fijibridge.status", "running")
         choose(label)
-        window = wait_for(dialog)
-        size = jimport("java.awt.Toolkit").getDefaultToolkit().getScreenSize()
+        window = desk.dialog("ij.gui.GenericDialog")
+        size = desk.size()
         facts[f"{name} fits"] = bool(
             window.getWidth() <= size.width and window.getHeight() <= size.height
         )
         for index, text in values.items():
             settings(window)[index].setText(text)
-        picture(name)
-        press_ok(window)
-        wait_for(done)
+        desk.settle(window)
+        desk.picture(name)
+        desk.press(window, "OK")
+        desk.wait(done, f"{label} did not end")
         facts[f"{name} status"] = status()
         facts[f"{name} message"] = str(
             jimport("java.lang.System").getProperty("fijibridge.message")
@@ -110,7 +79,7 @@ def main(folder: str, image: str, out: str) -> None:
     values[first["threshold"]] = "Otsu dark"
     command("FijiBridge Particles...", values, "dialog")
     facts["recorded"] = str(recorder.getText()).strip().splitlines()
-    picture("recorded")
+    desk.picture("recorded")
     line = next(text for text in facts["recorded"] if "FijiBridge Particles" in text)
     again = line.replace("a b", "again")
     ij.runMacro(again)
@@ -127,16 +96,12 @@ def main(folder: str, image: str, out: str) -> None:
     facts["rois"] = int(manager.getCount()) if manager is not None else 0
     facts["rows"] = int(table.size())
     facts["active title"] = str(plus.getTitle())
+    facts["presses"] = desk.presses
     facts["last recorded"] = str(recorder.getText()).strip().splitlines()[-1]
-    picture("windows")
+    desk.picture("windows")
     print(json.dumps(facts), flush=True)
     jimport("java.lang.System").exit(0)
 
 
 if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    except BaseException:  # noqa: BLE001  # windows' threads would keep the JVM
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
+    probe(main)

@@ -10,6 +10,10 @@ import sys
 import time
 from pathlib import Path
 
+if __name__ == "__main__":  # beside pytest the folder tests is on the path already
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from bridge.desk import Desk, probe
+
 
 def main(folder: str) -> None:
     from fijibridge.bridge._java import jimport, start_jvm
@@ -20,6 +24,7 @@ def main(folder: str) -> None:
     ij, menus = jimport("ij.IJ"), jimport("ij.Menus")
     register_commands()
     register_commands()  # again: the menu stays as it is
+    desk = Desk(jimport, folder)
     facts: dict[str, object] = {"menu": _menu(menus)}
     imagej.setLocation(10, 10)
     ij.run("Record...")
@@ -30,27 +35,29 @@ def main(folder: str) -> None:
     plus.getWindow().setLocation(10, 160)
     plus.setTitle("a b.tif")
     _choose(menus, imagej, "FijiBridge Particles...")
-    dialog = _dialog(jimport)
-    _shoot(jimport, Path(folder) / "dialog.png")
+    dialog = desk.dialog()
+    desk.picture("dialog")
     facts["dialog"] = str(dialog.getTitle())
     size = dialog.getSize()
     facts["dialog_size"] = [int(size.width), int(size.height)]
-    screen = jimport("java.awt.Toolkit").getDefaultToolkit().getScreenSize()
+    screen = desk.size()
     facts["fits"] = size.width <= screen.width and size.height <= screen.height
     names = _type(dialog, {"Threshold": "100,255", "Size": "20-Infinity"}, {"Include": True})
     facts["fields"] = names
-    facts["plan"] = _plan(jimport, dialog, Path(folder))
+    facts["plan"] = _plan(jimport, desk, dialog)
     _press(jimport, dialog, "  OK  ")
-    _wait(lambda: _status(jimport) == "ok")
+    _ended(desk, jimport, "ok")
     table = jimport("ij.measure.ResultsTable")
     first = str(table.getResultsTable().getRowAsString(0))
     count = int(table.getResultsTable().size())
     facts["rows"] = count
     manager = jimport("ij.plugin.frame.RoiManager").getInstance()
     facts["rois"] = int(manager.getCount())
-    time.sleep(1.0)
-    facts["recorded"] = _recorded(recorder)
-    _shoot(jimport, Path(folder) / "after.png")
+    # the recorder writes when the command has returned
+    facts["recorded"] = desk.wait(
+        lambda: "FijiBridge" in (text := _recorded(recorder)) and text, "nothing was recorded"
+    )
+    desk.picture("after")
     # the recorded line again, on the same image: rows and ROIs are added, none is cleared
     ij.selectWindow("a b.tif")
     ij.runMacro(str(facts["recorded"]).splitlines()[-1])
@@ -63,24 +70,24 @@ def main(folder: str) -> None:
     for label in facts["menu"]:
         if label.endswith("..."):
             _choose(menus, imagej, label)
-            dialog = _dialog(jimport)
+            dialog = desk.dialog()
             size = dialog.getSize()
             sizes[label] = [int(size.width), int(size.height)]
-            _shoot(jimport, Path(folder) / f"{label.strip('.')}.png")
+            desk.picture(label.strip("."))
             _press(jimport, dialog, "Cancel")
-            _wait(lambda: _status(jimport) == "cancelled")
+            _ended(desk, jimport, "cancelled")
     facts["sizes"] = sizes
     facts["screen"] = [int(screen.width), int(screen.height)]
     time.sleep(0.3)
     facts["recorded_after_cancel"] = len(_recorded(recorder).splitlines())
     _choose(menus, imagej, "FijiBridge Measure...")
-    dialog = _dialog(jimport)
+    dialog = desk.dialog()
     _type(dialog, {"Measurements": "aria"}, {})
     _press(jimport, dialog, "  OK  ")
-    _wait(lambda: _status(jimport) == "error")
-    box = _dialog(jimport)
+    _ended(desk, jimport, "error")
+    box = desk.dialog()
     facts["error_box"] = str(box.getTitle())
-    _shoot(jimport, Path(folder) / "error.png")
+    desk.picture("error")
     print(json.dumps(facts), flush=True)
     jimport("java.lang.Runtime").getRuntime().halt(0)
 
@@ -124,20 +131,6 @@ def _choose(menus, imagej, label: str) -> None:
     queue.postEvent(event(item, event.ACTION_PERFORMED, label))
 
 
-def _dialog(jimport):
-    windows = jimport("java.awt.Window")
-    found: list[object] = []
-
-    def there() -> bool:
-        found[:] = [w for w in windows.getWindows()
-                    if w.isVisible() and isinstance(w, jimport("java.awt.Dialog"))]  # fmt: skip
-        return bool(found)
-
-    _wait(there)
-    time.sleep(0.7)
-    return found[0]
-
-
 def _type(dialog, texts: dict[str, str], flags: dict[str, bool]) -> list[str]:
     """Type into fields, found by their labels; returns all labels."""
     from fijibridge.bridge._java import jimport
@@ -174,7 +167,7 @@ def _press(jimport, dialog, label: str) -> None:
     queue.postEvent(event(button, event.ACTION_PERFORMED, label))
 
 
-def _plan(jimport, dialog, folder: Path) -> str:
+def _plan(jimport, desk, dialog) -> str:
     """Press the button Plan; returns what its box says."""
     kind = jimport("java.awt.Button")
     buttons = (part for part in _all(dialog, jimport("java.awt.Panel")) if isinstance(part, kind))
@@ -182,23 +175,15 @@ def _plan(jimport, dialog, folder: Path) -> str:
     event = jimport("java.awt.event.ActionEvent")
     queue = jimport("java.awt.Toolkit").getDefaultToolkit().getSystemEventQueue()
     queue.postEvent(event(button, event.ACTION_PERFORMED, "Plan"))
-    kind = jimport("ij.gui.MessageDialog")
-    windows = jimport("java.awt.Window")
-
-    def boxes() -> list[object]:
-        return [w for w in windows.getWindows() if w.isVisible() and isinstance(w, kind)]
-
-    _wait(lambda: bool(boxes()))
-    time.sleep(0.7)
-    _shoot(jimport, folder / "plan.png")
-    box = boxes()[0]
+    box = desk.dialog("ij.gui.MessageDialog")
+    desk.picture("plan")
     kind = jimport("ij.gui.MultiLineLabel")
     label = next(p for p in _all(box, jimport("java.awt.Panel")) if isinstance(p, kind))
     lines = kind.class_.getDeclaredField("lines")
     lines.setAccessible(True)
     said = "\n".join(str(line) for line in lines.get(label))
     box.dispose()
-    _wait(lambda: not boxes())
+    desk.wait(lambda: not desk.windows("ij.gui.MessageDialog"), "the box did not close")
     return said
 
 
@@ -210,21 +195,10 @@ def _status(jimport) -> str:
     return str(jimport("java.lang.System").getProperty("fijibridge.status", ""))
 
 
-def _wait(there, seconds: float = 40.0) -> None:
-    end = time.monotonic() + seconds
-    while not there():
-        if time.monotonic() > end:
-            raise TimeoutError
-        time.sleep(0.05)
-
-
-def _shoot(jimport, path: Path) -> None:
-    screen = jimport("java.awt.Rectangle")(
-        jimport("java.awt.Toolkit").getDefaultToolkit().getScreenSize()
-    )
-    picture = jimport("java.awt.Robot")().createScreenCapture(screen)
-    jimport("javax.imageio.ImageIO").write(picture, "png", jimport("java.io.File")(str(path)))
+def _ended(desk, jimport, how: str) -> None:
+    said = desk.wait(lambda: _status(jimport), "the command did not end")
+    assert said == how, desk.state()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    probe(main)

@@ -293,7 +293,7 @@ def test_the_menu_its_dialog_and_the_recorded_line(imagej, display, tmp_path):
         env={**os.environ, "DISPLAY": display},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

@@ -35,7 +35,7 @@ def test_labels_and_rois_open_in_imagejs_windows(imagej, display, tmp_path):
         env={**os.environ, "DISPLAY": display},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]

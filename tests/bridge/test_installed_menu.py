@@ -20,6 +20,7 @@ from fijibridge.ops._settings import declared
 from fijibridge.ops.particles import ParticlesSettings
 
 PROBE = Path(__file__).with_name("installed_probe.py")
+JYTHON_PROBE = Path(__file__).with_name("jython_probe.py")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_a_command_from_the_menu_of_an_installed_imagej(imagej, screen, tmp_path
         env={**os.environ, "DISPLAY": screen},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
@@ -90,3 +91,35 @@ def test_a_command_from_the_menu_of_an_installed_imagej(imagej, screen, tmp_path
     )
     shot = np.asarray(fb.read_image(tmp_path / "dialog.png").reorder("yxc").data)
     assert len(np.unique(shot.reshape(-1, shot.shape[-1]), axis=0)) > 50
+
+
+@pytest.mark.imagej
+@pytest.mark.display
+def test_the_dialog_of_fijis_commands(imagej, screen, tmp_path):
+    folder = tmp_path / "Fiji.app"
+    for name in ("jars", "plugins"):
+        (folder / name).mkdir(parents=True)
+    install(folder)
+    image = tmp_path / "nuclei image.tif"
+    fb.write_image(sample_image(), image)
+    (tmp_path / "fields.json").write_text(json.dumps(string_fields()))
+    done = subprocess.run(
+        [sys.executable, str(JYTHON_PROBE), str(folder), str(image), str(tmp_path)],
+        env={**os.environ, "DISPLAY": screen},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    facts = json.loads(done.stdout.strip().splitlines()[-1])
+    assert set(facts["sizes"]) == {v.menu for v in commands() if v.menu.endswith("...")}
+    for label, (width, height) in facts["sizes"].items():
+        assert width <= 1200, label
+        assert height <= 900, label
+    assert "FijiBridge" not in facts["recorded after cancel"]
+    assert facts["status"] == "ok", facts["message"]
+    line = 'run("FijiBridge Particles...", "threshold=[Otsu dark] size=20-Infinity");'
+    assert [text for text in facts["recorded"] if "FijiBridge" in text] == [line]
+    wanted = fb.analyze_particles(image, threshold="Otsu dark", size=(20, float("inf")))
+    assert facts["rows"] == len(wanted.table)

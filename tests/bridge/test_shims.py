@@ -34,12 +34,13 @@ def test_every_setting_has_its_key(kind):
     texts = {shim.name: shim.text for shim in shims()}
     for verb in commands():
         text = texts[f"{verb.menu.replace(' ', '_')}.{kind}"]
+        if not verb.menu.endswith("..."):  # as everywhere in ImageJ: no dialog
+            assert "Dialog" not in text
+            continue
         for item in declared(verb.settings):
             assert f'"{item.name}"' in text or f'"{item.name} ";' in text or item.name in text
             if kind == "py":
-                assert f") {item.name}\n" in text
-                for alias in item.aliases:
-                    assert f") {alias}\n" in text
+                assert f'("{item.name}", ' in text
 
 
 def test_generating_removes_what_went_away(tmp_path):

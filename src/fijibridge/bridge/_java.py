@@ -28,6 +28,7 @@ ENDPOINTS = (
     f"net.imagej:ij:{IMAGEJ_VERSION}",
     "net.imagej:ij1-patcher:2.0.0",
     "org.scijava:scijava-common:2.100.1",
+    "org.scijava:parsington:3.1.0",  # what scijava-common names; resolved alone it is an older one
     "org.python:jython-slim:2.7.4",
 )
 #: Ctrl-C and SIGTERM stay Python's: Java would take its bridge to Python apart while Python

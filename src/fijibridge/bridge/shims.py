@@ -137,66 +137,96 @@ def _hint(item: Declared) -> str:
     return text if len(text) <= _HELP else text[: _HELP - 3].rstrip() + "..."
 
 
+def _about(verb: Operation) -> list[str]:
+    """Return the lines above the fields of a dialog."""
+    must = any(item.required for item in declared(verb.settings))
+    left_out = _LEFT_OUT + (_ACTIVE if verb.opens or not must else "") + "."
+    return [f"{_sentence(verb.summary)}.", left_out]
+
+
 def _jython(verb: Operation) -> str:
+    """Return the script of Fiji.
+
+    It declares no inputs: Fiji asks in a dialog for every input that a macro does not give, also
+    for those that are not required and those that are invisible.
+    """
+    about = "\\n".join(_about(verb))
     lines = [
         "#@script(headless=true)",
         "#@ Context (required=false) context",
-        "#@ ImagePlus (required=false, persist=false) imp",
-    ]
-    defaults = []
-    for item in _settings(verb):
-        about = [f'label="{_label(item)}"', f'description="{_hint(item)}"']
-        about += ["required=false", "persist=false"]
-        default = _default(item)
-        defaults.append((item.name, default))
-        if item.kind is FLAG:
-            lines.append(f"#@ Boolean ({', '.join(about)}, value={default}) {item.name}")
-            continue
-        if item.choices:
-            words = item.choices if default else ("", *item.choices)
-            about.append("choices={" + ", ".join(f'"{_ascii(word)}"' for word in words) + "}")
-        about.append(f'value="{default}"')
-        lines.append(f"#@ String ({', '.join(about)}) {item.name}")
-        for alias in item.aliases:
-            defaults.append((alias, ""))
-            lines.append(
-                '#@ String (visibility=INVISIBLE, required=false, persist=false, value="") ' + alias
-            )
-    lines += ["#@output Boolean ok", "#@output String message"]
-    lines += ["", f"# {verb.menu}: {_ascii(verb.summary)}.", f"# {_NOTE}", ""]
-    lines += [
+        "#@output Boolean ok",
+        "#@output String message",
+        "",
+        f"# {verb.menu}: {_ascii(verb.summary)}.",
+        f"# {_NOTE}",
+        "",
         "import sys",
         "from ij import IJ",
+        "from java.lang import System",
         "",
-        'macros = IJ.getDirectory("macros") or IJ.getDirectory("imagej") + "macros/"',
-        'here = macros + "FijiBridge"',
-        "if here not in sys.path:",
-        "    sys.path.insert(0, here)",
+        'app = System.getProperty("imagej.dir", "Fiji.app")',
+        'for macros in (app + "/macros/", IJ.getDirectory("macros")):',
+        '    if macros and macros + "FijiBridge" not in sys.path:',
+        '        sys.path.insert(0, macros + "FijiBridge")',
         "import fijibridge_call",
         "",
-        "defaults = {",
-        *(f'    "{name}": "{default}",' for name, default in defaults),
-        "}",
-        f'ok, message = fijibridge_call.run("{verb.name}", defaults, globals())',
+        f'title = "{verb.menu.removesuffix("...")}"',
+        f'about = "{about}"',
+        "# name, default, kind, help",
+        "fields = (",
+        *(f"    {_described(item)}," for item in _asked(verb)),
+        ")",
+        "try:",
+        "    context",
+        "except NameError:  # run by something other than Fiji",
+        "    context = None",
+        f'ok, message = fijibridge_call.run("{verb.name}", title, about, fields, context)',
     ]
     return "\n".join(lines) + "\n"
 
 
+def _asked(verb: Operation) -> list[Declared]:
+    """Return the fields of the dialog; a label without ``...`` has none."""
+    return _settings(verb) if verb.menu.endswith("...") else []
+
+
+def _described(item: Declared) -> str:
+    default = _default(item)
+    if item.kind is FLAG:
+        kind = '"flag"'
+    elif item.choices:
+        words = item.choices if default else ("", *item.choices)
+        kind = "(" + ", ".join(f'"{_ascii(word)}"' for word in words) + ",)"
+    elif item.metavar == "DIR":
+        kind = '"folder"'
+    else:
+        kind = '"file"' if item.kind in (PATH, PATHS) else '"text"'
+    return f'("{item.name}", "{default}", {kind}, "{_hint(item)}")'
+
+
 def _macro(verb: Operation) -> str:
-    items = _settings(verb)
-    must = any(item.required for item in declared(verb.settings))
-    left_out = _LEFT_OUT + (_ACTIVE if verb.opens or not must else "") + "."
+    items = _asked(verb)
     lines = [
         "#include FijiBridge/fijibridge_call.ijm",
         f"// {verb.menu}: {_ascii(verb.summary)}.",
         f"// {_NOTE}",
         "keys = fijibridgeOptions();",
         "interactive = false;",
+        *(_macro_dialog(verb) if items else ()),
+        f'fijibridgeDo("{verb.menu}", "{verb.name}", keys, interactive);',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _macro_dialog(verb: Operation) -> list[str]:
+    items = _asked(verb)
+    about = "\\n".join(_about(verb))
+    lines = [
         'if (keys == "") interactive = !fijibridgeHeadless();',
         "if (interactive) {",
         '    call("ij.plugin.frame.Recorder.disableCommandRecording");',
         f'    Dialog.create("{verb.menu.removesuffix("...")}");',
-        f'    Dialog.addMessage("{_sentence(verb.summary)}.\\n{left_out}");',
+        f'    Dialog.addMessage("{about}");',
     ]
     fields = [item for item in items if item.kind is not FLAG]
     flags = [item for item in items if item.kind is FLAG]
@@ -204,8 +234,7 @@ def _macro(verb: Operation) -> str:
     lines += ["    Dialog.show();", '    keys = "";']
     for item in [*fields, *flags]:
         lines.append(f"    {_taken(item)}")
-    lines += ["}", f'fijibridgeDo("{verb.menu}", "{verb.name}", keys, interactive);']
-    return "\n".join(lines) + "\n"
+    return [*lines, "}"]
 
 
 def _rows(fields: Sequence[Declared], flags: Sequence[Declared]) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fijibridge.errors import FijiBridgeError, FormatError, UnsupportedError
+from fijibridge.errors import FijiBridgeError, FormatError, SettingsError, UnsupportedError
 from fijibridge.formats.ilp import read_project, workflow_of
 from projects.make_ilp import bomb, simple
 
@@ -81,6 +81,25 @@ def test_other_workflows_say_what_they_need(tmp_path, workflow):
     assert workflow in str(caught.value)
     assert "Pixel Classification, Autocontext" in str(caught.value)
     assert "run_ilastik" in str(caught.value)
+
+
+def test_projects_that_compute_nothing_say_what_to_type(tmp_path):
+    path = simple(workflow="Data Conversion").write(tmp_path / "p.ilp")
+    with pytest.raises(SettingsError, match="Data Conversion") as caught:
+        read_project(path)
+    assert "fijibridge export" in caught.value.hint
+    with h5py.File(path, "r+") as file:
+        del file["workflowName"]
+        file["workflowName"] = b"Pixel Classification"
+        del file["FeatureSelections/SelectionMatrix"]
+    with pytest.raises(FormatError, match="no pixel features chosen"):
+        read_project(path)
+    with h5py.File(tmp_path / "old.ilp", "w") as file:
+        file["ilastikVersion"] = 0.5
+        file.create_group("DataSets")
+        file.create_group("Project")
+    with pytest.raises(FormatError, match=r"ilastik 0\.5"):
+        read_project(tmp_path / "old.ilp")
 
 
 def _tree(file):

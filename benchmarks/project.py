@@ -2,12 +2,12 @@
 
 Run: ``python benchmarks/project.py [small]``. vigra is asked in the system's Python
 (``/usr/bin/python3`` with python3-vigra); without it only our own figures are printed. CPU is that
-of the whole process, all threads; the ratio is vigra's CPU over ours.
+of the whole process, all threads; the ratio is vigra's CPU over ours. Memory and start-up are those
+of the command line on a file, in a process of its own.
 """
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -95,6 +95,26 @@ def ours(path: Path, image) -> tuple[float, float]:
     return time.process_time() - cpu, time.perf_counter() - wall
 
 
+#: Runs a command from a small process, whose own memory does not count.
+WAIT = """
+import os, subprocess, sys
+_, code, used = os.wait4(subprocess.Popen(sys.argv[1:]).pid, 0)
+print(code, used.ru_maxrss / 1024, used.ru_utime + used.ru_stime)
+"""
+
+
+def alone(folder: Path, path: Path, keys: str, *words: str) -> tuple[float, float]:
+    """Return (peak in MB, CPU seconds) of the command line on the image."""
+    line = [sys.executable, "-m", "fijibridge", "ilastik", "--project", path, folder / "i.h5/data"]
+    line += ["--input_axes", keys, "--output_format=hdf5", "--quiet", "--no-settings", *words]
+    line += ["--overwrite", "--output_filename_format", folder / "o.h5"]
+    asked = [sys.executable, "-c", WAIT, *map(str, line)]
+    said = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split()
+    if said[0] != "0":
+        raise SystemExit(f"{path} failed on the command line.")
+    return float(said[1]), float(said[2])
+
+
 def main() -> None:
     small = "small" in sys.argv[1:]
     only = [word for word in sys.argv[1:] if word in ("2D", "3D")]
@@ -124,7 +144,10 @@ def main() -> None:
             path = train(folder, np.moveaxis(features, -1, 0), dimensions)
             ours(path, fb.Image.from_array(part, keys))  # compile, or read the cache
             cpu, wall = ours(path, image)
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            fb.write_image(image, folder / "i.h5/data")
+            peak, _ = alone(folder, path, keys)
+            corner = ",".join(f"{k}=:32" for k in keys)
+            _, start = alone(folder, path, keys, "--cutout_subregion", corner)
             count = data.size
             print(
                 f"{title}: {columns_of(matrix(*chosen_for(dimensions)), 1, dimensions)} features, "
@@ -132,7 +155,8 @@ def main() -> None:
             )
             print(
                 f"  fijibridge  {cpu:8.2f} s CPU {wall:8.2f} s wall "
-                f"{cpu / count * 1e9:7.0f} ns a pixel, peak {peak:.0f} MB"
+                f"{cpu / count * 1e9:7.0f} ns a pixel, peak {peak:.0f} MB, "
+                f"first block {start:.1f} s CPU"
             )
             # vigra needs the whole in memory: its figures are of a part, scaled by pixels
             tile = data[:1024, :1024] if dimensions == 2 else data[:64, :128, :128]

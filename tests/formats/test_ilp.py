@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import zlib
 
 import h5py  # noqa: TID253
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fijibridge.errors import FijiBridgeError, FormatError, UnsupportedError
+from fijibridge.errors import FijiBridgeError, FormatError, SettingsError, UnsupportedError
 from fijibridge.formats.ilp import read_project, workflow_of
-from projects.make_ilp import bomb, simple
+from fijibridge.projects.forest import Predictor
+from projects.make_ilp import LEAF, Tree, bomb, matrix, simple
 
 PICKLED = (
     "PixelClassification/ClassifierFactory",
@@ -83,6 +85,25 @@ def test_other_workflows_say_what_they_need(tmp_path, workflow):
     assert "run_ilastik" in str(caught.value)
 
 
+def test_projects_that_compute_nothing_say_what_to_type(tmp_path):
+    path = simple(workflow="Data Conversion").write(tmp_path / "p.ilp")
+    with pytest.raises(SettingsError, match="Data Conversion") as caught:
+        read_project(path)
+    assert "fijibridge export" in caught.value.hint
+    with h5py.File(path, "r+") as file:
+        del file["workflowName"]
+        file["workflowName"] = b"Pixel Classification"
+        del file["FeatureSelections/SelectionMatrix"]
+    with pytest.raises(FormatError, match="no pixel features chosen"):
+        read_project(path)
+    with h5py.File(tmp_path / "old.ilp", "w") as file:
+        file["ilastikVersion"] = 0.5
+        file.create_group("DataSets")
+        file.create_group("Project")
+    with pytest.raises(FormatError, match=r"ilastik 0\.5"):
+        read_project(tmp_path / "old.ilp")
+
+
 def _tree(file):
     return file["PixelClassification/ClassifierForests/Forest0000/Tree_0"]
 
@@ -140,6 +161,28 @@ def _topology(change):
     return do
 
 
+def _parameters(place, value):
+    def do(file):
+        tree = _tree(file)
+        values = tree["parameters"][()]
+        values[place] = value
+        _replace(tree, "parameters", values)
+
+    return do
+
+
+def _endless_tree(file):
+    """A hundred million zeros, of which the file holds none but a few hundred kilobytes."""
+    tree = _tree(file)
+    del tree["topology"]
+    made = tree.create_dataset(
+        "topology", (100_000_000,), "i4", chunks=(1 << 20,), compression="gzip"
+    )
+    chunk = zlib.compress(bytes(4 << 20))
+    for start in range(0, 100_000_000, 1 << 20):
+        made.id.write_direct_chunk((start,), chunk)
+
+
 HOSTILE = {
     "cycle": (_cycle, "holds itself"),
     "cycle of forests": (_cycle_of_forests, "holds itself"),
@@ -153,6 +196,10 @@ HOSTILE = {
     "a negative child": (_topology(lambda t: t.__setitem__(5, -7)), "no tree"),
     "a feature too many": (_topology(lambda t: t.__setitem__(6, 99)), "feature 99"),
     "another forest's tree": (_topology(lambda t: t.__setitem__(0, 3)), "does not belong"),
+    "a threshold that is no number": (_parameters(1, np.nan), "compares with NaN"),
+    "votes without end": (_parameters(-1, np.inf), "no numbers"),
+    "a tree without end": (_endless_tree, "described by 100000000 numbers"),
+    "one node": (lambda f: _replace(_tree(f), "topology", np.zeros(3, "i4")), "described by 3"),
     "no votes": (_topology(lambda t: t.__setitem__(3, 1 << 20)), "within a node"),
     "tree count": (
         lambda f: _replace(
@@ -230,6 +277,53 @@ def test_bytes_that_are_changed_never_crash(tmp_path_factory, seed):
     path.write_bytes(bytes(data[: int(rng.integers(1, len(data)))] if seed % 3 == 0 else data))
     with contextlib.suppress(FijiBridgeError):
         read_project(path)
+
+
+@given(st.integers(0, 10**9))
+def test_trees_that_are_changed_never_crash(tmp_path_factory, seed):
+    """What is still read predicts numbers, within a bounded walk."""
+    path = simple(1).write(tmp_path_factory.mktemp("fuzz") / "p.ilp")
+    rng = np.random.default_rng(seed)
+    odd = [-1, 0, 1, 2, 3, 7, 99, LEAF, LEAF + 1, 2**31 - 1, -(2**31)]
+    strange = [0.0, -1.0, 1e-300, 1e308, -1e308, np.inf, -np.inf, np.nan]
+    with h5py.File(path, "r+") as file:
+        forest = file["PixelClassification/ClassifierForests/Forest0000"]
+        for _ in range(int(rng.integers(1, 6))):
+            tree = forest[f"Tree_{rng.integers(7)}"]
+            if rng.random() < 0.6:
+                values = tree["topology"][()]
+                values[rng.integers(len(values))] = rng.choice(odd)
+                _replace(tree, "topology", values)
+            else:
+                values = tree["parameters"][()]
+                values[rng.integers(len(values))] = rng.choice(strange)
+                _replace(tree, "parameters", values)
+    try:
+        stage = read_project(path).stages[0]
+    except FijiBridgeError:
+        return
+    features = rng.normal(size=(stage.forest.columns, 300)).astype(np.float32) * 100
+    with np.errstate(all="ignore"):
+        found = Predictor(stage.forest, 2).predict(features)
+    assert found.shape == (2, 300)
+
+
+def test_a_tree_that_is_one_long_branch(tmp_path):
+    """Fifty thousand nodes, one below the other: read, walked, without recursion."""
+    topology, parameters = [1, 2], []
+    for _ in range(50_000):
+        at = len(topology)
+        topology += [0, len(parameters), at + 5, at + 7, 0]
+        parameters += [1.0, 0.5]
+        topology += [LEAF, len(parameters)]
+        parameters += [1.0, 1.0, 0.0]
+    topology += [LEAF, len(parameters)]
+    parameters += [1.0, 0.0, 1.0]
+    made = simple(1, table=matrix(("GaussianSmoothing", 1.0)))
+    made.forests, made.columns = [[Tree(topology, parameters)]], 1
+    forest = read_project(made.write(tmp_path / "p.ilp")).stages[0].forest
+    found = Predictor(forest, 2).predict(np.array([[0.0, 1.0]], np.float32))
+    np.testing.assert_array_equal(found, [[1.0, 0.0], [0.0, 1.0]])
 
 
 def test_a_missing_file(tmp_path):

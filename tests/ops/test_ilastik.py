@@ -114,6 +114,40 @@ def test_the_projects_own_export_settings_are_the_defaults(image, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("start", "stop", "part"),
+    [
+        ((-1, 20, 0), (40, -1, 1), np.s_[:40, 20:, :1]),
+        ((np.nan, 20, 0), (0, np.inf, 1), np.s_[:, 20:, :1]),
+    ],
+)
+def test_the_projects_own_cutout(tmp_path, image, start, stop, part):
+    """-1 is no end; the order is that of the result, channels last, whatever the input's."""
+    export = {"RegionStart": np.array(start), "RegionStop": np.array(stop)}
+    project = simple(11, export=export).write(tmp_path / "p.ilp")
+    whole = _expected(project, image)
+    assert run("--project", project, image, "--output_format=numpy") == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "cells_Probabilities.npy"), whole[part])
+    turned = tmp_path / "turned.h5"
+    fb.write_image(Image.from_array(fb.read_image(image).data[None], "cyx"), f"{turned}/data")
+    assert run("--project", project, f"{turned}/data", "--output_format=numpy") == 0
+    found = np.load(tmp_path / "turned-data_Probabilities.npy")
+    np.testing.assert_array_equal(found, whole[part])
+
+
+def test_old_projects_say_which_filters_they_had(tmp_path, image, capsys):
+    path = simple(11).write(tmp_path / "p.ilp")
+    for version, told in ((b"1.2.0rc10", True), (b"0.6", True), (b"1.3.3post1", False)):
+        with h5py.File(path, "r+") as file:
+            del file["ilastikVersion"]
+            file["ilastikVersion"] = version
+        for filters in ("fastfilters", "vigra"):
+            words = ("--project", str(path), str(image), "--filters", filters, "--dry-run")
+            assert main(["ilastik", *words]) == 0
+            said = capsys.readouterr().out
+            assert ("--filters vigra" in said) is (told and filters == "fastfilters")
+
+
+@pytest.mark.parametrize(
     "cutout", ["[(10,20),(40,None)]", "[(10,20,0),(40,None,2)]", "y=10:40,x=20:"]
 )
 def test_cutouts_are_in_the_inputs_order(project, image, tmp_path, cutout):

@@ -106,6 +106,34 @@ def test_plug_ins_write_themselves(program, image, tmp_path):
     words = ("--project", project, image, "--ilastik_executable", program, "--quiet")
     assert run(*words, "--export_source=Plugin") != 0
     assert run(*words, "--export_source=Plugin", "--export_plugin=CSV-Table") == 0
+    assert len(fb.read_tracks(tmp_path / "cells_CSV-Table.csv").list) == 3
+
+
+@pytest.mark.parametrize("name", ["trackmate", "JSON", "h5-event-sequence", "geff"])
+def test_layouts_that_ilastik_has_not(program, tmp_path, name, capsys):
+    project = simple(workflow="Automatic Tracking Workflow (Conservation Tracking)").write(
+        tmp_path / "p.ilp"
+    )
+    raw = np.random.default_rng(0).integers(0, 250, (2, 20, 30)).astype(np.uint8)
+    for one in ("a", "b"):
+        fb.write_image(Image.from_array(raw, "tyx"), tmp_path / f"{one}.h5/data")
+    words = ("--project", project, tmp_path / "a.h5/data", tmp_path / "b.h5/data", "--quiet")
+    words += ("--ilastik_executable", program)
+    words += ("--export_source=Plugin", "--export_plugin", name)
+    assert run(*words, "--dry-run") == 0
+    assert not list(tmp_path.glob("*_Plugin*"))
+    assert run(*words, "--output_filename_format", tmp_path / "o") != 0
+    assert "Put {nickname}" in capsys.readouterr().err
+    assert run(*words, "--output_filename_format", tmp_path / "{nickname}_x") == 0
+    for one in ("a", "b"):
+        found = [p for p in tmp_path.glob(f"{one}-data_x*") if "_settings" not in p.name]
+        path = next((p for p in found if "graph" not in p.name), found[0])
+        tracks = fb.read_tracks(path)
+        assert int((tracks.children > 1).sum()) == 1
+        assert len(tracks.list) == 3
+    assert run(*words, "--output_filename_format", tmp_path / "{nickname}_x") != 0
+    assert "exists" in capsys.readouterr().err
+    assert run(*words, "--output_filename_format", tmp_path / "{nickname}_x", "--overwrite") == 0
 
 
 def test_auto_takes_it_for_what_is_not_supported(program, image, tmp_path, capsys):

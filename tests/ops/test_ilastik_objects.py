@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import pickle
 
 import h5py  # noqa: TID253
 import numpy as np
@@ -127,6 +128,24 @@ def test_a_table_with_cut_outs(images):
     assert len(back) == len(table)
     assert run(*words) != 0
     assert run(*words, "--overwrite") == 0
+
+
+def test_settings_of_tables_are_named_and_not_loaded(images, capsys):
+    """ilastik keeps a pickle of (None, None) in every project."""
+    words = ["--raw_data", images / "a.tif", "--label_image", images / "a_l.tif", "--dry-run"]
+    project = ObjectIlp().write(images / "p.ilp")
+    for pickled, told in (
+        (b"(NNtp1\n.", False),
+        (pickle.dumps(({"file type": "csv"}, None)), True),
+    ):
+        with h5py.File(project, "r+") as file:
+            del file["ObjectClassification/ExportSettings"]
+            file["ObjectClassification/ExportSettings"] = np.void(pickled)
+        assert main(["ilastik", "--project", str(project), *map(str, words)]) == 0
+        assert ("no table is written" in capsys.readouterr().out) is told
+        table = ("--table_filename", str(images / "t.csv"))
+        assert main(["ilastik", "--project", str(project), *map(str, words), *table]) == 0
+        assert "no table is written" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

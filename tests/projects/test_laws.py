@@ -212,7 +212,7 @@ def test_images_that_do_not_fit_say_why(tmp_path):
     project = fb.IlastikProject(path)
     with pytest.raises(SettingsError, match="samples along y"):
         project.predict(_image(1, (9, 70), "yx"))
-    with pytest.raises(SettingsError, match="trained on"):
+    with pytest.raises(SettingsError, match=r"trained on .*wants 1 channel in a plane \(yx\)"):
         project.predict(_image(1, (60, 70, 3), "yxc"))
     with pytest.raises(UnsupportedError, match="complex"):
         project.predict(Image.from_array(np.zeros((60, 70), np.complex64), "yx"))

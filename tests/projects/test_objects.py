@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fijibridge as fb
-from fijibridge.errors import FormatError, SettingsError, UnsupportedError
+from fijibridge.errors import FijiBridgeError, FormatError, SettingsError, UnsupportedError
 from fijibridge.formats.ilp import read_project
 from fijibridge.model import Image, Region
 from fijibridge.model.project import Thresholds
@@ -312,5 +312,35 @@ def test_images_that_do_not_fit_say_why(tmp_path):
         fb.IlastikProject(plain).predict(image, objects=np.ones((30, 30), np.float32))
     with h5py.File(plain, "r+") as file:
         del file["ObjectClassification/ClassifierForests"]
-    with pytest.raises(FormatError, match="no trained classifier"):
-        read_project(plain)
+    project = fb.IlastikProject(plain)
+    with pytest.raises(FormatError, match="no trained classifier") as caught:
+        project.predict(image, objects=np.ones((30, 30), np.float32))
+    assert "Object Identities" in caught.value.hint
+
+
+@pytest.mark.parametrize("origin", ["pixels", "probabilities", "segmentation", "labels"])
+def test_objects_are_found_without_a_classifier(tmp_path, origin):
+    """Untrained, or trained on features that are not computed here."""
+    image = Image.from_array(
+        np.random.default_rng(5).integers(0, 250, (60, 70)).astype(np.uint8), "yx"
+    )
+    second = blobs(3, (60, 70)) if origin != "probabilities" else np.float32(blobs(3, (60, 70)) > 0)
+    second = None if origin == "pixels" else second
+    small = {"MinSize": 1, "Channel": 0}
+    trained = ObjectIlp(origin, thresholds=small).write(tmp_path / "a.ilp")
+    expected = fb.IlastikProject(trained).predict(image, "Object Identities", objects=second)
+    hull = ObjectIlp(origin, thresholds=small, plugins={"2D Convex Hull Features": ("Convexity",)})
+    hull.write(tmp_path / "b.ilp")
+    bare = ObjectIlp(origin, thresholds=small).write(tmp_path / "c.ilp")
+    with h5py.File(bare, "r+") as file:
+        del file["ObjectClassification"]
+    for name in ("b.ilp", "c.ilp"):
+        project = fb.IlastikProject(tmp_path / name)
+        found = project.predict(image, "object identities", objects=second)
+        np.testing.assert_array_equal(found.data, expected.data)
+        with pytest.raises(FijiBridgeError):
+            project.predict(image, objects=second)
+    if origin == "pixels":
+        for source in ("Pixel Probabilities", "Simple Segmentation"):
+            a, b = (fb.IlastikProject(p).predict(image, source).data for p in (trained, bare))
+            np.testing.assert_array_equal(a, b)

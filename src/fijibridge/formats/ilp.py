@@ -18,7 +18,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fijibridge.errors import FijiBridgeError, FormatError, UnsupportedError
+from fijibridge.errors import FijiBridgeError, FormatError, SettingsError, UnsupportedError
 from fijibridge.formats._hdf5.read import open_file, read_attribute
 from fijibridge.formats._ilp.forests import read_forest
 from fijibridge.formats._ilp.nodes import Node, check_links
@@ -80,6 +80,11 @@ def _workflow(root: Node) -> str:
         return root.text("workflowName")
     if "PixelClassification" in root:  # before 0.6 the file did not say
         return _PIXELS
+    if "DataSets" in root and "Project" in root:
+        raise FormatError(
+            f"{root.what} was saved by ilastik 0.5, which kept no classifier in the file.",
+            "Draw the labels anew in ilastik 1.4 (Pixel Classification), train and save.",
+        )
     raise FormatError(
         f"{root.what} is no ilastik project: it names no workflow.", "Choose a saved .ilp file."
     )
@@ -92,6 +97,8 @@ def read_project(path: str | os.PathLike[str]) -> Project:
     ------
     FormatError
         When the file is missing, damaged, hostile, or no trained project.
+    SettingsError
+        When nothing is computed in its workflow.
     UnsupportedError
         When its workflow or its classifier does not run here.
     """
@@ -121,6 +128,11 @@ def read_project(path: str | os.PathLike[str]) -> Project:
 def unsupported_workflow(workflow: str, what: str) -> FijiBridgeError:
     """Return the error that says what a workflow would need."""
     called = _CALLED.get(workflow.lower(), workflow)
+    if workflow == "Data Conversion":
+        return SettingsError(
+            f"{what} is a project of ilastik's workflow {called!r}: nothing is computed in it.",
+            "Type: fijibridge export INPUT --output_format … , with the same flags.",
+        )
     natively = "Natively run Pixel Classification, Autocontext (2-stage) and Object Classification."
     return UnsupportedError(
         f"{what} is a project of ilastik's workflow {called!r}, which does not run natively.",
@@ -155,6 +167,11 @@ def _features(root: Node, name: str) -> FeatureSelection:
         raise UnsupportedError(
             f"{root.what} takes its features from a file "
             f"({group.text('FeatureListFilename')!r}), which is not supported.",
+            "Choose features in ilastik, train and save the project.",
+        )
+    if "SelectionMatrix" not in group:
+        raise FormatError(
+            f"{root.what} has no pixel features chosen.",
             "Choose features in ilastik, train and save the project.",
         )
     matrix = group.array("SelectionMatrix")
@@ -236,5 +253,8 @@ def _export(root: Node, applet: str) -> dict[str, Any]:
                 found[name] = values[0]
     for name in _EXPORT_LISTS:
         if name in group and group.dataset(name).dtype.kind in "iuf":
-            found[name] = tuple(int(v) if math.isfinite(v) else None for v in group.numbers(name))
+            # ilastik keeps "no end" as -1, and takes a stop of 0 for none
+            low = 0 if name == "RegionStart" else 1
+            ends = group.numbers(name)
+            found[name] = tuple(int(v) if low <= v < 1 << 62 else None for v in ends)
     return found

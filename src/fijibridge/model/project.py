@@ -264,7 +264,7 @@ class ObjectStage:
     margin
         How far a neighbourhood reaches, in pixels along x, y(, z); () = no such feature.
     forest
-        How it decides.
+        How it decides; None = not trained: objects are found, and not classified.
     label_names, label_colors, map_colors
         As of `PixelStage`.
     thresholds
@@ -273,11 +273,13 @@ class ObjectStage:
         Of the blockwise results, in pixels along z, y and x.
     given
         Lane -> frame -> the label that the user gave each object (place 0 is the background).
+    has_table_settings
+        The project writes a table with every export; which one is a pickle, and not read.
     """
 
     origin: Literal["pixels", "probabilities", "segmentation", "labels"]
     features: Mapping[str, tuple[str, ...]]
-    forest: Forest
+    forest: Forest | None
     label_names: tuple[str, ...]
     margin: tuple[float, ...] = ()
     label_colors: tuple[tuple[int, int, int], ...] = ()
@@ -286,11 +288,13 @@ class ObjectStage:
     block: tuple[int, int, int] = (512, 512, 512)
     halo: tuple[int, int, int] = (64, 64, 64)
     given: Mapping[int, Mapping[int, tuple[int, ...]]] = field(default_factory=dict)
+    has_table_settings: bool = False
 
     @property
     def classes(self) -> int:
         """Channels of the probabilities: all labels, trained or not."""
-        return max(len(self.label_names), max(self.forest.known_labels, default=0))
+        known = () if self.forest is None else self.forest.known_labels
+        return max(len(self.label_names), max(known, default=0))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FijiBridgeError, FormatError, SettingsError, UnsupportedError
+from fijibridge.ops._ilastik_objects import needs_classifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,15 @@ if TYPE_CHECKING:
     from fijibridge.model import ImageSource
     from fijibridge.ops._ilastik_words import IlastikSettings
 
-__all__ = ["ExecutedInput", "command_of", "executable_for", "run_ilastik", "side_files"]
+__all__ = [
+    "ROLES",
+    "ExecutedInput",
+    "Folder",
+    "command_of",
+    "executable_for",
+    "run_ilastik",
+    "side_files",
+]
 
 _VARIABLE = "ILASTIK_EXECUTABLE"
 _ON_PATH = ("run_ilastik.sh", "ilastik")
@@ -52,7 +61,7 @@ _FIRST = {
     "Structured Learning": "Tracking-Result",
     "Conservation Tracking": "Tracking-Result",
 }
-_ROLES = (
+ROLES = (
     *("prediction_mask", "segmentation_image", "label_image", "prediction_maps"),
     *("probabilities", "probabilitie_maps", "binary_image"),
 )
@@ -95,9 +104,9 @@ def _check_native(value: IlastikSettings) -> None:
     from fijibridge.ops.project import load_project
     from fijibridge.projects.object_features import check_features
 
-    project = load_project(value.project)
-    if project.objects is not None:
-        check_features(project.objects.features)
+    objects = load_project(value.project).objects
+    if objects is not None and needs_classifier(value):
+        check_features(objects.features)
 
 
 def _where_to_look() -> str:
@@ -152,7 +161,7 @@ class ExecutedInput:
     input: str
     result: str
     name: str
-    folder: _Folder
+    folder: Folder
 
     def __fspath__(self) -> str:
         return self.input
@@ -168,7 +177,7 @@ class ExecutedInput:
         return open_image(self.result)
 
 
-class _Folder:
+class Folder:
     """A folder that goes when nobody needs it any more."""
 
     def __init__(self) -> None:
@@ -211,12 +220,13 @@ def command_of(
         words.append("--output_internal_path=exported_data")
     words += [f"--{name}={getattr(value, name)}" for name in _TEXTS if getattr(value, name)]
     for name in ("big_data_viewer_xml_file", "configfile", *_FILES):
-        if getattr(value, name):
-            words.append(f"--{name}={os.path.abspath(getattr(value, name))}")  # noqa: PTH100
+        if getattr(value, name):  # ilastik knows the one only with dashes, the others without
+            flag = "csv-export-file" if name == "csv_export_file" else name
+            words.append(f"--{flag}={os.path.abspath(getattr(value, name))}")  # noqa: PTH100
     words += ["--ignore_training_axistags"] if value.ignore_training_axistags else []
     words += ["--table_only"] if value.table_only else []
     words += ["--raw_data", *map(_absolute, inputs)]
-    for name in _ROLES:
+    for name in ROLES:
         if getattr(value, name):
             words += [f"--{name}", *map(_absolute, getattr(value, name))]
     return words
@@ -254,7 +264,7 @@ def run_ilastik(
     """
     from fijibridge.export.places import name_of
 
-    folder = _Folder()
+    folder = Folder()
     inputs = [_on_disk(one, i, folder.path) for i, one in enumerate(values)]
     nicknames = [name_of(path, i, exact=True).nickname for i, path in enumerate(inputs)]
     alike = {n for n in nicknames if nicknames.count(n) > 1}

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from fijibridge.ops._operation import Context
     from fijibridge.ops.project import ProjectImage, ProjectInput
 
-__all__ = ["SECONDS", "check_flags", "one_second", "seconds_of", "with_tables"]
+__all__ = [
+    "SECONDS",
+    "asked_source",
+    "check_flags",
+    "needs_classifier",
+    "one_second",
+    "seconds_of",
+    "with_tables",
+]
 
 _PROBABILITIES = ("prediction_maps", "probabilities", "probabilitie_maps")
 #: Where objects come from -> flags of the second image, ilastik's own first.
@@ -43,6 +51,24 @@ _FOREIGN = {
     "big_data_viewer_xml_file": "Tracking",
     "csv_export_file": "Cell Density Counting",
 }
+
+
+#: Results of Object Classification that no object classifier is needed for.
+_FOUND = ("object identities", "pixel probabilities", "simple segmentation")
+
+
+def asked_source(value: IlastikSettings) -> str:
+    """Return the result of Object Classification that is asked for, also by older flags."""
+    if value.export_source:
+        return value.export_source
+    if value.export_object_probability_img:
+        return "Object Probabilities"
+    return "Pixel Probabilities" if value.export_pixel_probability_img else "Object Predictions"
+
+
+def needs_classifier(value: IlastikSettings) -> bool:
+    """Whether objects are classified for what is asked of Object Classification."""
+    return asked_source(value).lower() not in _FOUND or value.table_filename is not None
 
 
 def check_flags(value: IlastikSettings, project: Project) -> None:

@@ -145,7 +145,11 @@ class IlastikSettings(ExportVerbSettings):
         default=False, kind=FLAG, group=_SECOND, help="ilastik's; --export_source says it better"
     )
     export_plugin: str | None = setting(
-        None, kind=TEXT, metavar="NAME", group=_OTHER, help="Tracking; by ilastik itself"
+        None,
+        kind=TEXT,
+        metavar="NAME",
+        group=_OTHER,
+        help="Tracking, with --export_source Plugin: a layout of fijibridge tracks",
     )
     big_data_viewer_xml_file: str | None = setting(
         None, kind=PATH, metavar="FILE", group=_OTHER, help="Tracking; by ilastik itself"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import configparser
 import dataclasses
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,14 @@ from fijibridge.ops._ilastik_engine import (
     run_ilastik,
     side_files,
 )
-from fijibridge.ops._ilastik_objects import check_flags, one_second, seconds_of, with_tables
+from fijibridge.ops._ilastik_objects import (
+    asked_source,
+    check_flags,
+    one_second,
+    seconds_of,
+    with_tables,
+)
+from fijibridge.ops._ilastik_tracks import plan_tracks
 from fijibridge.ops._ilastik_words import INNER, MEMORY, NAME, IlastikSettings
 from fijibridge.ops._inputs import each_path
 from fijibridge.ops._operation import Job, JobReport, Operation, Plan
@@ -56,7 +64,7 @@ def _filled(value: IlastikSettings, project: Project) -> IlastikSettings:
         stages = len(project.stages)
         found["export_source"] = "Probabilities" + (f" Stage {stages}" if stages > 1 else "")
         if project.objects is not None:
-            found["export_source"] = _asked_objects(value)
+            found["export_source"] = asked_source(value)
     if value.output_format is None and value.output_filename_format == NAME:
         found["output_format"] = own.get("OutputFormat")
     if value.output_filename_format == NAME and "OutputFilenameFormat" in own:
@@ -71,13 +79,6 @@ def _filled(value: IlastikSettings, project: Project) -> IlastikSettings:
     if value.output_axis_order is None:
         found["output_axis_order"] = own.get("OutputAxisOrder")
     return dataclasses.replace(value, **found, **_filled_values(value, own))
-
-
-def _asked_objects(value: IlastikSettings) -> str:
-    """Return what ilastik's older flags ask for."""
-    if value.export_object_probability_img:
-        return "Object Probabilities"
-    return "Pixel Probabilities" if value.export_pixel_probability_img else "Object Predictions"
 
 
 def _filled_values(value: IlastikSettings, own: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,18 +138,45 @@ def _plan(values: Sequence[Any], value: IlastikSettings, context: Context) -> Pl
         return _executed(program, values, _environment(value), context)
     project = load_project(value.project)
     check_flags(value, project)
+    own_cutout = value.cutout_subregion is None
+    notes = _notes(value, project)
     value = _environment(_filled(value, project))
     masks = _masks(value, len(values))
     seconds = seconds_of(value, project, len(values))
     made = [_input(*one, value, project) for one in zip(values, masks, seconds, strict=True)]
     if value.table_only:
-        return with_tables(None, made, value, context)
+        plan = with_tables(None, made, value, context)
+        return dataclasses.replace(plan, notes=(*plan.notes, *notes))
     axes = (value.input_axes or "").split(",")[0] or None
     value = dataclasses.replace(value, input_axes=axes, raw_data=())
-    value = _with_named_cutout(value, made)
+    value = _with_named_cutout(value, made, of_result=own_cutout)
     plan = export.OPERATION.plan_values(made, value, context)  # type: ignore[misc]  # it has one
     jobs = tuple(_job(job, masks[i], seconds[i], value) for i, job in enumerate(plan.jobs))
-    return with_tables(dataclasses.replace(plan, jobs=jobs), made, value, context)
+    plan = dataclasses.replace(plan, jobs=jobs, notes=(*plan.notes, *notes))
+    return with_tables(plan, made, value, context)
+
+
+_VERSION = re.compile(r"(\d+)\.(\d+)")
+
+
+def _notes(value: IlastikSettings, project: Project) -> tuple[str, ...]:
+    """Return what a user of this project should know."""
+    notes = []
+    version = _VERSION.match(project.version)
+    old = version is not None and (int(version[1]), int(version[2])) < (1, 3)
+    if old and project.stages and value.filters == "fastfilters":
+        notes.append(
+            f"The project was made by ilastik {project.version}, which often had no fastfilters: "
+            "its own results are those of --filters vigra. The filters that fit are surer of what "
+            "was drawn on a training image (--export_source Probabilities beside Labels)."
+        )
+    objects = project.objects
+    if objects is not None and objects.has_table_settings and value.table_filename is None:
+        notes.append(
+            "The project's settings of an object table are a Python pickle, which is never "
+            "loaded: no table is written. Add --table_filename '{nickname}_table.csv'"
+        )
+    return tuple(notes)
 
 
 def _executed(
@@ -157,6 +185,9 @@ def _executed(
     """Return the plan of exporting what the user's ilastik makes, which it makes now."""
     from fijibridge.ops import export
 
+    tracks = plan_tracks(program, values, value, context)
+    if tracks is not None:
+        return tracks
     files = side_files(value)
     if not context.options.overwrite:
         for path in files:
@@ -221,9 +252,11 @@ def _input(
 
 
 def _with_named_cutout(
-    value: IlastikSettings, made: Sequence[ProjectInput | ProjectImage]
+    value: IlastikSettings, made: Sequence[ProjectInput | ProjectImage], *, of_result: bool
 ) -> IlastikSettings:
-    """Return the settings with a cut-out by letters: it is in the inputs' order, not the result's.
+    """Return the settings with a cut-out by letters.
+
+    What a user types is in the inputs' order, what a project keeps in the result's.
 
     Raises
     ------
@@ -254,7 +287,7 @@ def _with_named_cutout(
             "Name the axes: --cutout_subregion z=0:10,y=:100",
         )
     keys = orders.pop()
-    keys = keys if "c" in keys else keys + "c"
+    keys = keys.replace("c", "") + "c" if of_result or "c" not in keys else keys
     count = len(cutout.start)
     if count == len(keys) - 1 and keys.endswith("c"):
         keys = keys[:-1]

@@ -57,6 +57,7 @@ def table_of(
         One row an object; ids are (frame, number of the object in it, from 1).
     """
     stage, frames = objects.stage, objects.raw.spec.axes.size("t")
+    objects.classifier()
     parts: list[dict[str, np.ndarray]] = []
     ids = []
     for t in range(frames):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fijibridge.errors import SettingsError
+from fijibridge.errors import FormatError, SettingsError
 from fijibridge.model import Extra
 from fijibridge.projects.describe import label_extra, result_axes, scales_of
 from fijibridge.projects.forest import Predictor
@@ -105,12 +105,9 @@ class Objects:
     ------
     SettingsError
         When the images do not fit together.
-    UnsupportedError
-        When the project uses features that are not computed here.
     """
 
     def __init__(self, raw: ImageSource, second: ImageSource, stage: ObjectStage) -> None:
-        check_features(stage.features)
         self.raw, self.second, self.stage = raw, second, stage
         one, other = raw.spec.axes, second.spec.axes
         word = _WORDS[stage.origin]
@@ -125,7 +122,7 @@ class Objects:
             raise SettingsError(f"The {word} has {other.size('c')} channels; it has one.")
         if raw.spec.dtype.kind not in "biuf" or second.spec.dtype.kind not in "biuf":
             raise SettingsError("Complex numbers and colours in one value have no objects.")
-        self._predictor = Predictor(stage.forest, stage.classes)
+        self._predictor: Predictor | None = None
         self._frames = TileCache(_REMEMBERED)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -135,6 +132,38 @@ class Objects:
     def names(self) -> tuple[str, ...]:
         """Features that the forest looks at, in its order."""
         return tuple(sorted(self.stage.features.get(PLUGIN, ())))
+
+    def classifier(self) -> Predictor:
+        """Return what classifies the objects.
+
+        Raises
+        ------
+        FormatError
+            When the project was not trained.
+        UnsupportedError
+            When it uses features that are not computed here.
+        """
+        if self._predictor is None:
+            if self.stage.forest is None:
+                raise FormatError(
+                    "The project holds no trained classifier of objects; it finds them only.",
+                    "Open it in ilastik, label some objects, press Live Update once, and save it; "
+                    f"or export {IDENTITIES!r}, which needs none.",
+                )
+            check_features(self.stage.features)
+            self._predictor = Predictor(self.stage.forest, self.stage.classes)
+        return self._predictor
+
+    def found(self, t: int) -> Frame:
+        """Return the objects of a frame, neither measured nor classified."""
+        sizes = tuple(self.raw.spec.axes.size(k) for k in "zyx")
+
+        def compute() -> Frame:
+            labels, originals = self._segmented(t, (0, 0, 0), sizes, parts=False)
+            return Frame(labels, originals, {}, {}, np.empty((len(originals), 0), np.float32))
+
+        found: Frame = self._frames.get(("found", t), compute)
+        return found
 
     def frame(self, t: int) -> Frame:
         """Return the objects of a frame, computed now or before."""
@@ -156,6 +185,7 @@ class Objects:
     def _frame(
         self, t: int, start: Sequence[int], stop: Sequence[int], *, parts: bool = False
     ) -> Frame:
+        predictor = self.classifier()
         labels, originals = self._segmented(t, start, stop, parts=parts)
         count = len(originals)
         raw = read_czyx(self.raw, t, start, stop)
@@ -163,7 +193,7 @@ class Objects:
         places = measure(raw, labels, count, _PLACES, deep=deep)
         features = measure(raw, labels, count, self.names, self.stage.margin, deep=deep)
         matrix = np.concatenate(list(features.values()), axis=1) if features else np.empty((0, 0))
-        columns = self.stage.forest.columns
+        columns = predictor.columns
         if matrix.shape[1] != columns:
             raise SettingsError(
                 f"The objects have {matrix.shape[1]} features; the project was trained on "
@@ -171,7 +201,7 @@ class Objects:
                 "Say what the axes are: --input_axes zyxc.",
             )
         plain = np.where(np.isfinite(matrix), matrix, 0.0).astype(np.float32)
-        probabilities = self._predictor.predict(np.ascontiguousarray(plain.T)).T
+        probabilities = predictor.predict(np.ascontiguousarray(plain.T)).T
         return Frame(labels, originals, features, places, np.ascontiguousarray(probabilities))
 
     def _segmented(
@@ -227,12 +257,19 @@ class ObjectResult:
         One of `OBJECT_SOURCES`.
     exact
         Described as ilastik describes it.
+
+    Raises
+    ------
+    FormatError, UnsupportedError
+        See `Objects.classifier`; "Object Identities" need none.
     """
 
     def __init__(self, objects: Objects, kind: str, *, exact: bool = False) -> None:
         self._objects, self._kind, self._exact = objects, kind, exact
         self._blocks = kind.startswith("Blockwise")
         self._spec = _spec_of(objects, kind, exact=exact)
+        if kind != IDENTITIES:
+            objects.classifier()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (self._objects, self._kind, self._exact)
@@ -266,6 +303,8 @@ class ObjectResult:
         self, t: int, box: list[tuple[int, int]]
     ) -> list[tuple[Frame, tuple[int, ...], list[tuple[int, int]]]]:
         """Return frames or blocks, where each begins, and which part it is asked for."""
+        if self._kind == IDENTITIES:
+            return [(self._objects.found(t), (0, 0, 0), box)]
         if not self._blocks:
             return [(self._objects.frame(t), (0, 0, 0), box)]
         sides = self._objects.stage.block

@@ -136,8 +136,7 @@ class PixelResult(Tiled):
         if self._bank.columns != stage.forest.columns:
             raise SettingsError(
                 f"The image ({axes.keys}, {axes.shape}) has {self._bank.columns} features; the "
-                f"project was trained on {stage.forest.columns}. It wants another number of "
-                "channels, or of planes.",
+                f"project was trained on {stage.forest.columns}. It wants {_wanted(stage)}.",
                 "Say what the axes are: --input_axes zyxc.",
             )
         self._predictor: Predictor | None = None
@@ -215,6 +214,17 @@ def _check_image(spec: ImageSpec) -> None:
             f"The image has the axes {spec.axes.keys!r} and the shape {spec.shape}; it needs "
             "x and y, and at least one sample."
         )
+
+
+def _wanted(stage: PixelStage) -> str:
+    """Return which images a project takes."""
+    found = []
+    for depth, where in ((1, "in a plane (yx)"), (10_000, "in a volume (zyx)")):
+        one = FeatureBank(stage.features, (depth, 10_000, 10_000), 1).columns
+        if one and stage.forest.columns % one == 0:
+            count = stage.forest.columns // one
+            found.append(f"{count} channel{'' if count == 1 else 's'} {where}")
+    return " or ".join(found) or "another number of channels, or of planes"
 
 
 def _check_mask(mask: ImageSpec, raw: ImageSpec) -> None:

@@ -21,6 +21,9 @@ __all__ = ["read_forest"]
 _KNOWN = "ParallelVigraRfLazyflowClassifier"
 _LEAF = 0x40000000
 _MAX_CLASSES = 4096
+#: Numbers of a tree, and nodes of a forest: far beyond what anybody labels.
+_MAX_TOPOLOGY = 1 << 24
+_MAX_NODES = 1 << 25
 #: Opcodes of a pickle that only names a class.
 _NAMING = frozenset(
     (
@@ -136,78 +139,101 @@ class _Flat:
 
     def __init__(self, columns: int, classes: int, *, weighted: bool) -> None:
         self._columns, self._classes, self._weighted = columns, classes, weighted
-        self._feature: list[int] = []
-        self._threshold: list[float] = []
-        self._left: list[int] = []
-        self._right: list[int] = []
-        self._roots: list[int] = []
+        self._parts: list[tuple[np.ndarray, ...]] = []
         self._votes: list[np.ndarray] = []
+        self._roots: list[int] = []
+        self._nodes = self._leaves = 0
 
     def add(self, node: Node, topology: np.ndarray, parameters: np.ndarray) -> None:
         """Add a tree; raise FormatError when it is none."""
-        topo, par = topology.ravel().tolist(), parameters.ravel()
-        if len(topo) < 4 or topo[:2] != [self._columns, self._classes]:
+        if not 4 <= topology.size <= _MAX_TOPOLOGY:
+            raise FormatError(f"{node.what}: {node.name} is described by {topology.size} numbers.")
+        topo, par = topology.ravel().tolist(), parameters.ravel().astype(np.float64)
+        if topo[:2] != [self._columns, self._classes]:
             raise FormatError(f"{node.what}: {node.name} does not belong to its forest.")
-        self._roots.append(len(self._feature))
+        feature, places, left, right = self._walk(node, topo, par.size)
+        at = np.array(places, np.int64)
+        inner = np.array(feature, np.int32) >= 0
+        threshold = np.where(inner, par[at + 1], 0.0)
+        if np.isnan(threshold).any():
+            raise FormatError(f"{node.what}: {node.name} compares with NaN.")
+        leaf = at[~inner]
+        votes = par[leaf[:, None] + 1 + np.arange(self._classes)]
+        if not np.isfinite(votes).all():
+            raise FormatError(
+                f"{node.what}: {node.name} has a leaf with votes that are no numbers."
+            )
+        if self._weighted:
+            votes *= par[leaf][:, None]
+        rows = self._leaves + np.cumsum(~inner) - 1
+        children = (
+            np.where(inner, np.array(side, np.int64) + self._nodes, rows) for side in (left, right)
+        )
+        self._parts.append((np.array(feature), threshold, *children))
+        self._votes.append(votes)
+        self._roots.append(self._nodes)
+        self._nodes += len(feature)
+        self._leaves += len(leaf)
+        if self._nodes > _MAX_NODES:
+            raise FormatError(f"{node.what} has forests of more than {_MAX_NODES} nodes.")
+
+    def _walk(
+        self, node: Node, topo: list[int], size: int
+    ) -> tuple[list[int], list[int], list[int], list[int]]:
+        """Return per node: feature (-1 in leaves), place of its parameters, children."""
+        feature: list[int] = []
+        places: list[int] = []
+        left: list[int] = []
+        right: list[int] = []
+        end, columns, last = len(topo), self._columns, size - 1 - self._classes
         seen: set[int] = set()
-        stack: list[tuple[int, int, list[int]]] = [(2, -1, self._left)]
+        stack: list[tuple[int, int, list[int]]] = [(2, -1, left)]
         while stack:
             address, parent, side = stack.pop()
-            if address in seen or not 2 <= address <= len(topo) - 2:
+            if address in seen or not 2 <= address <= end - 2:
                 raise FormatError(f"{node.what}: {node.name} is no tree (node {address}).")
             seen.add(address)
-            me = len(self._feature)
+            me = len(feature)
             if parent >= 0:
                 side[parent] = me
             kind, p = topo[address], topo[address + 1]
             if kind & _LEAF:
-                self._leaf(node, kind, p, par, me)
+                if kind != _LEAF:
+                    raise UnsupportedError(f"{node.what}: {node.name} has leaves of type {kind}.")
+                if not 0 <= p <= last:
+                    raise FormatError(f"{node.what}: {node.name} has a leaf without votes.")
+                feature.append(-1)
             else:
-                stack += self._inner(node, topo, address, par, me)
-
-    def _inner(
-        self, node: Node, topo: list[int], address: int, par: np.ndarray, me: int
-    ) -> list[tuple[int, int, list[int]]]:
-        kind, p = topo[address], topo[address + 1]
-        if kind != 0:
-            raise UnsupportedError(
-                f"{node.what}: {node.name} has nodes of type {kind}; ilastik writes thresholds (0)."
-            )
-        if address + 5 > len(topo) or not 0 <= p < par.size - 1:
-            raise FormatError(f"{node.what}: {node.name} ends within a node.")
-        column = topo[address + 4]
-        if not 0 <= column < self._columns:
-            raise FormatError(
-                f"{node.what}: {node.name} asks for feature {column} of {self._columns}."
-            )
-        self._push(column, float(par[p + 1]))
-        return [(topo[address + 3], me, self._right), (topo[address + 2], me, self._left)]
-
-    def _leaf(self, node: Node, kind: int, p: int, par: np.ndarray, me: int) -> None:
-        if kind != _LEAF:
-            raise UnsupportedError(f"{node.what}: {node.name} has leaves of type {kind}.")
-        if not 0 <= p <= par.size - 1 - self._classes:
-            raise FormatError(f"{node.what}: {node.name} has a leaf without votes.")
-        votes = par[p + 1 : p + 1 + self._classes].astype(np.float64)
-        if not np.isfinite(votes).all():
-            raise FormatError(f"{node.what}: {node.name} has a leaf with the votes {votes}.")
-        self._push(-1, 0.0)
-        self._left[me] = self._right[me] = len(self._votes)
-        self._votes.append(votes * par[p] if self._weighted else votes)
-
-    def _push(self, column: int, threshold: float) -> None:
-        self._feature.append(column)
-        self._threshold.append(threshold)
-        self._left.append(-1)
-        self._right.append(-1)
+                if kind != 0:
+                    raise UnsupportedError(
+                        f"{node.what}: {node.name} has nodes of type {kind}; ilastik writes "
+                        "thresholds (0)."
+                    )
+                if address + 5 > end or not 0 <= p < size - 1:
+                    raise FormatError(f"{node.what}: {node.name} ends within a node.")
+                column = topo[address + 4]
+                if not 0 <= column < columns:
+                    raise FormatError(
+                        f"{node.what}: {node.name} asks for feature {column} of {columns}."
+                    )
+                feature.append(column)
+                stack.append((topo[address + 3], me, right))
+                stack.append((topo[address + 2], me, left))
+            places.append(p)
+            left.append(-1)
+            right.append(-1)
+        return feature, places, left, right
 
     def trees(self) -> Trees:
         """Return all trees."""
+        feature, threshold, left, right = (
+            np.concatenate(parts) for parts in zip(*self._parts, strict=True)
+        )
         return Trees(
-            feature=np.array(self._feature, np.int32),
-            threshold=np.array(self._threshold, np.float64),
-            left=np.array(self._left, np.int32),
-            right=np.array(self._right, np.int32),
+            feature=feature.astype(np.int32),
+            threshold=threshold,
+            left=left.astype(np.int32),
+            right=right.astype(np.int32),
             roots=np.array(self._roots, np.int32),
-            votes=np.array(self._votes, np.float64).reshape(-1, self._classes),
+            votes=np.concatenate(self._votes),
         )

@@ -8,6 +8,8 @@ thresholdTwoLevelsSerializer.py, opBlockwiseObjectClassification.py.
 
 from __future__ import annotations
 
+import pickletools
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -17,7 +19,10 @@ from fijibridge.formats._ilp.forests import read_forest
 from fijibridge.model.project import ObjectStage, Thresholds
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fijibridge.formats._ilp.nodes import Node
+    from fijibridge.model.project import Forest
 
 __all__ = ["ORIGINS", "read_objects"]
 
@@ -34,41 +39,73 @@ _METHODS = ("simple", "hysteresis", "graph cut", "hysteresis that keeps cores ap
 
 
 def read_objects(root: Node, workflow: str) -> ObjectStage:
-    """Return the object classifier.
+    """Return the object classifier, trained or not: objects are found without one.
 
     Raises
     ------
     FormatError
-        When there is none that is trained, or it is damaged.
+        When it is damaged.
     UnsupportedError
         When it is another kind of classifier, or finds objects by graph cut.
     """
     origin = ORIGINS[workflow]
-    if "ObjectClassification" not in root or "ClassifierForests" not in root.node(
-        "ObjectClassification"
-    ):
-        raise FormatError(
-            f"{root.what} holds no trained classifier.",
-            "Open it in ilastik, label some objects, press Live Update once, and save it.",
-        )
-    group = root.node("ObjectClassification")
-    if "SelectedFeatures" not in group:
-        raise FormatError(f"{root.what} does not say which object features it uses.")
-    selected = group.node("SelectedFeatures")
+    group = root.node("ObjectClassification") if "ObjectClassification" in root else None
+    if group is None or "ClassifierForests" not in group:
+        found = _Classifier()
+    else:
+        found = _classifier(root, group)
     return ObjectStage(
         origin=origin,
-        features={
-            plugin: tuple(selected.node(plugin).names()) for plugin in selected.names() if plugin
-        },
-        margin=_margin(root, selected),
-        forest=read_forest(group.node("ClassifierForests")),
-        label_names=group.label_names(),
-        label_colors=group.colors("LabelColors"),
-        map_colors=group.colors("PmapColors"),
+        features=found.features,
+        margin=found.margin,
+        forest=found.forest,
+        label_names=() if group is None else group.label_names(),
+        label_colors=() if group is None else group.colors("LabelColors"),
+        map_colors=() if group is None else group.colors("PmapColors"),
         thresholds=_thresholds(root) if origin in ("pixels", "probabilities") else Thresholds(),
         block=_zyx(root, "BlockShape3dDict", 512),
         halo=_zyx(root, "HaloPadding3dDict", 64),
-        given=_given(group),
+        given={} if group is None else _given(group),
+        has_table_settings=group is not None and _has_table_settings(group),
+    )
+
+
+#: Opcodes of a pickle of nothing: of None, or of a tuple of them.
+_NOTHING = frozenset(
+    ("PROTO", "FRAME", "MARK", "NONE", "TUPLE", "TUPLE2", "PUT", "BINPUT", "MEMOIZE", "STOP")
+)
+
+
+def _has_table_settings(group: Node) -> bool:
+    """Whether there are settings of a table, by looking at the pickle; it is never loaded."""
+    if "ExportSettings" not in group:
+        return False
+    try:
+        return any(
+            code.name not in _NOTHING
+            for code, _, _ in pickletools.genops(group.raw("ExportSettings"))
+        )
+    except Exception:  # noqa: BLE001  # the parser of the standard library raises what it pleases
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Classifier:
+    """What was trained; all empty: nothing."""
+
+    features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    margin: tuple[float, ...] = ()
+    forest: Forest | None = None
+
+
+def _classifier(root: Node, group: Node) -> _Classifier:
+    if "SelectedFeatures" not in group:
+        raise FormatError(f"{root.what} does not say which object features it uses.")
+    selected = group.node("SelectedFeatures")
+    return _Classifier(
+        {plugin: tuple(selected.node(plugin).names()) for plugin in selected.names() if plugin},
+        _margin(root, selected),
+        read_forest(group.node("ClassifierForests")),
     )
 
 

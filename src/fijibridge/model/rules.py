@@ -125,7 +125,7 @@ class Rule:
         """
         sampling = self.sampling
         pairs = [(n, m) for n, m in zip(fine, coarse, strict=True) if n != m]
-        if sampling == "mean" and all(n == 2 * m for n, m in pairs):
+        if sampling == "mean" and all(n == 2 * m for n, m in pairs) and not self._compiled(block):
             sampling = "blocks"  # the same, and faster
         if sampling == "nearest":
             return reduce_block(block, fine, coarse, region, sampling)
@@ -140,6 +140,10 @@ class Rule:
         if sampling == "first":
             return np.ascontiguousarray(block[tuple(slice(0, k) for k in region.shape)])
         return _block_mean(block, fine, coarse, region, self.rounding)
+
+    def _compiled(self, block: np.ndarray) -> bool:
+        """Whether `reduce_block` adds these in integers."""
+        return self.rounding == "even" and block.dtype.name in {"uint8", "uint16"}
 
 
 def _factor(fine: int, coarse: int) -> int:

@@ -22,8 +22,8 @@ from fijibridge.patch.store import keys_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from fijibridge.formats._zarr.pyramid import StoredLevel
     from fijibridge.model import Axes
-    from fijibridge.patch.boxes import LevelWork
     from fijibridge.patch.provenance import Provenance
 
 __all__ = ["CheckinOptions", "CheckinPlan", "CheckinResult", "plan_checkin", "run_checkin"]
@@ -128,9 +128,8 @@ def _staged_and_moved(plan: CheckinPlan, journal: Journal) -> str:
         }
     )
 
-    def emit(work: LevelWork, region: Region, block: np.ndarray) -> None:
-        for key, data in work.level.encode(region, block).items():
-            staged.stage(key, data)
+    def emit(level: StoredLevel, unit: Region, block: np.ndarray) -> None:
+        staged.stage(level.key(unit), level.pack(unit, block))
 
     try:
         rebuild(plan.works, plan.detected.rule, _reader(plan), emit, seen)

@@ -35,7 +35,7 @@ _Region: TypeAlias = "str | Region | Mapping[str, Sequence[float | None]] | Sequ
 __all__ = ["CheckinOptions", "CheckinPlan", "plan_checkin"]
 
 _TYPE_PLACE = "Name the place: fijibridge patch checkin FILE --store STORE --region z=…,y=…,x=…"
-_LABEL_FILES = ("uint16", "int16", "uint32", "int32", "uint64", "int64", "float32")
+_LABEL_FILES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32")
 #: Seconds to wait for another check-in into the same store.
 WAIT = 30.0
 

@@ -430,6 +430,8 @@ def _check_dtype(
         return
     if origin is not None and str(have) == origin.file_dtype:
         return  # as it was checked out; exactness is looked at pixel by pixel
+    if origin is not None and (str(wanted), str(have)) == ("float16", "float32"):
+        return  # ImageJ's files hold no halves
     if origin is not None and origin.role == "labels" and str(have) in _LABEL_FILES:
         return  # what label files for ImageJ hold, whatever the store does
     raise SettingsError(
@@ -449,6 +451,7 @@ def _rule(
     scaling_for(pyramid.spec.role, options.filter)
     known = rule_named(origin.rule) if origin is not None and origin.rule else None
     if known is not None and options.filter in (None, known.family):
+        known = known.fitted([one.shape for one in pyramid.levels])
         return Detected(known, "check-out", f"{known.text}; found at check-out")
     return steady(
         pyramid, lambda: detect_rule(pyramid, first=index, family=options.filter, near=box)

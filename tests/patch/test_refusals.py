@@ -288,7 +288,7 @@ def test_an_edit_that_fails_half_way_leaves_the_old_file(place, monkeypatch):
     def broken(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(stored.StoredLevel, "encode", broken)
+    monkeypatch.setattr(stored.StoredLevel, "pack", broken)
     with pytest.raises(SettingsError, match="No space left"):
         fb.checkin(folder / "p.tif")
     shutil.rmtree(folder / "copy.ome.zarr")

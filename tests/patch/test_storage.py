@@ -243,6 +243,17 @@ def test_the_lock_of_a_dead_process_is_taken_away(storage, url, tmp_path, stored
     assert not any("lock" in name for name in _names(storage, url))
 
 
+def test_a_store_that_comes_from_a_disk_is_not_locked(storage, url, tmp_path):
+    a, store = _store(tmp_path)
+    _edited(tmp_path, store)
+    fb.checkin(tmp_path / "p.npy")  # its journal is kept, and with it the file that is locked
+    assert (store / HOME / "lock").is_file()
+    _put(storage, store, url)
+    assert fb.run_verb("patch", action="status", store=url).to_json()["owner"] is None
+    fb.run_verb("patch", action="undo", store=url)
+    assert _is(_levels(storage, url, tmp_path), a)
+
+
 @pytest.mark.parametrize("other", [{"place": "elsewhere 1 2"}, {"process": os.getpid()}])
 def test_the_lock_of_the_living_is_respected(storage, url, tmp_path, stored, other):
     from fijibridge.patch.checkin import CheckinOptions, plan_checkin, run_checkin

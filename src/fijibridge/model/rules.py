@@ -8,8 +8,9 @@ they did, or the parts do not fit.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -52,10 +53,14 @@ class Rule:
     rounding
         What becomes of fractions in images of integers: to the nearest, halves to ``even`` or
         ``up``; ``down`` cuts them off, as a cast does.
+    factors
+        How many samples of each axis ``blocks`` and ``first`` take, where the sizes leave it open:
+        3 -> 1 may drop one of three. See `fitted`.
     """
 
     sampling: Sampling
     rounding: Rounding = "even"
+    factors: tuple[int, ...] = ()
 
     @property
     def family(self) -> Scaling:
@@ -72,15 +77,44 @@ class Rule:
         """What people read."""
         return _TEXT[self.sampling] + _ROUNDED[self.rounding]
 
+    def fitted(self, shapes: Sequence[Sequence[int]]) -> Rule:
+        """Return the rule for a pyramid: its large levels say what its small ones leave open.
+
+        Examples
+        --------
+        >>> Rule("blocks").fitted([(48, 50), (12, 25), (3, 12)]).factors
+        (4, 2)
+        """
+        if self.sampling not in _FAMILY:
+            return self
+        found = [0] * len(shapes[0])
+        for fine, coarse in itertools.pairwise(shapes):
+            pairs = list(zip(fine, coarse, strict=True))
+            common = _common([pair for pair in pairs if pair[0] != pair[1]])
+            for i, (n, m) in enumerate(pairs):
+                if n != m and not found[i]:
+                    found[i] = common or _factor(n, m)
+        return replace(self, factors=tuple(f or 1 for f in found))
+
+    def _factor(self, axis: int, fine: int, coarse: int) -> int:
+        told = self.factors[axis] if axis < len(self.factors) else 1
+        fits = told > 1 and any(_gives(told, fine, coarse, up=up) for up in (False, True))
+        return told if fits else _factor(fine, coarse)
+
+    def _reach(self, axis: int, fine: int, coarse: int) -> tuple[np.ndarray, np.ndarray]:
+        step = self._factor(axis, fine, coarse) if self.sampling in _FAMILY else 0
+        return _reach(fine, coarse, self.sampling, step)
+
     def support(self, fine: Sequence[int], coarse: Sequence[int], region: Region) -> Region:
         """Return the box of the finer level that a region of the coarser one is made of."""
         start, stop = [], []
-        for n, m, a, b in zip(fine, coarse, region.start, region.stop, strict=True):
+        ends = zip(fine, coarse, region.start, region.stop, strict=True)
+        for i, (n, m, a, b) in enumerate(ends):
             if n == m or a == b:
                 start.append(a)
                 stop.append(b)
                 continue
-            low, high = _reach(n, m, self.sampling)
+            low, high = self._reach(i, n, m)
             start.append(int(low[a:b].min()))
             stop.append(int(high[a:b].max()) + 1)
         return Region(tuple(start), tuple(stop))
@@ -96,12 +130,13 @@ class Rule:
         Region(start=(1,), stop=(2,))
         """
         start, stop = [], []
-        for n, m, a, b in zip(fine, coarse, region.start, region.stop, strict=True):
+        ends = zip(fine, coarse, region.start, region.stop, strict=True)
+        for i, (n, m, a, b) in enumerate(ends):
             if n == m:
                 start.append(a)
                 stop.append(b)
                 continue
-            low, high = _reach(n, m, self.sampling)
+            low, high = self._reach(i, n, m)
             hit = np.flatnonzero((low < b) & (high >= a))
             if a == b or not hit.size:
                 return None
@@ -125,7 +160,7 @@ class Rule:
         """
         sampling = self.sampling
         pairs = [(n, m) for n, m in zip(fine, coarse, strict=True) if n != m]
-        if sampling == "mean" and all(n == 2 * m for n, m in pairs):
+        if sampling == "mean" and all(n == 2 * m for n, m in pairs) and not self._compiled(block):
             sampling = "blocks"  # the same, and faster
         if sampling == "nearest":
             return reduce_block(block, fine, coarse, region, sampling)
@@ -134,24 +169,54 @@ class Rule:
         if sampling in {"linear", "mean"}:
             whole = reduce_block(block.astype(np.float64), fine, coarse, region, sampling)
             return _rounded(whole, block.dtype, self.rounding)
-        for i, (n, m) in enumerate(zip(fine, coarse, strict=True)):
-            if sampling == "first" and n != m:
-                block = block[_along(block.ndim, i, slice(None, None, _factor(n, m)))]
+        steps = [
+            self._factor(i, n, m) if n != m else 1
+            for i, (n, m) in enumerate(zip(fine, coarse, strict=True))
+        ]
+        if sampling == "first":
+            block = block[tuple(slice(None, None, step) for step in steps)]
         if sampling == "first":
             return np.ascontiguousarray(block[tuple(slice(0, k) for k in region.shape)])
-        return _block_mean(block, fine, coarse, region, self.rounding)
+        return _block_mean(block, steps, region, self.rounding)
+
+    def _compiled(self, block: np.ndarray) -> bool:
+        """Whether `reduce_block` adds these in integers."""
+        return self.rounding == "even" and block.dtype.name in {"uint8", "uint16"}
 
 
 def _factor(fine: int, coarse: int) -> int:
-    return max(1, round(fine / coarse))
+    """Return the likeliest factor that gives a size, rounded down or else up.
+
+    Examples
+    --------
+    >>> [_factor(*sizes) for sizes in ((9, 4), (9, 5), (3, 1), (10, 4), (23, 5), (8, 2), (10, 3))]
+    [2, 2, 2, 3, 4, 4, 3]
+    """
+    exact = fine // coarse if coarse > 1 and fine % coarse == 0 else 2
+    likely = (2, exact, 4, 8, 3, fine // (coarse + 1) + 1, -(-fine // coarse))
+    return next(
+        (f for up in (False, True) for f in likely if _gives(f, fine, coarse, up=up)),
+        max(1, round(fine / coarse)),
+    )
+
+
+def _common(pairs: Sequence[tuple[int, int]]) -> int:
+    """Return the one factor by which all sizes were made smaller, 0 where they differ."""
+    ways = ((f, up) for up in (False, True) for f in (2, 4, 3, 8))
+    return next((f for f, up in ways if all(_gives(f, n, m, up=up) for n, m in pairs)), 0)
+
+
+def _gives(factor: int, fine: int, coarse: int, *, up: bool) -> bool:
+    """Whether a factor makes one size of another; fewer samples than that become one."""
+    return coarse == (-(-fine // factor) if up else max(1, fine // factor))
 
 
 @functools.lru_cache(maxsize=64)
-def _reach(fine: int, coarse: int, sampling: Sampling) -> tuple[np.ndarray, np.ndarray]:
+def _reach(fine: int, coarse: int, sampling: Sampling, step: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the first and the last sample of the finer axis that each sample is made of."""
-    if sampling in {"blocks", "first"}:
-        low = np.minimum(np.arange(coarse) * _factor(fine, coarse), fine - 1)
-        high = low if sampling == "first" else low + _factor(fine, coarse) - 1
+    if sampling in _FAMILY:
+        low = np.minimum(np.arange(coarse) * step, fine - 1)
+        high = low if sampling == "first" else low + step - 1
         return low, np.minimum(high, fine - 1)
     from fijibridge.model.scaling import support
 
@@ -168,8 +233,7 @@ def _along(ndim: int, axis: int, part: slice) -> tuple[slice, ...]:
 
 def _block_mean(
     block: np.ndarray,
-    fine: Sequence[int],
-    coarse: Sequence[int],
+    steps: Sequence[int],
     region: Region,
     rounding: Rounding,
 ) -> np.ndarray:
@@ -177,11 +241,11 @@ def _block_mean(
     dtype = block.dtype
     count: Any = 1
     work = block
-    wide = _wide(dtype, math.prod(_factor(n, m) for n, m in zip(fine, coarse, strict=True)))
-    for i, (n, m) in enumerate(zip(fine, coarse, strict=True)):
-        if n == m:
+    wide = _wide(dtype, math.prod(steps))
+    for i, f in enumerate(steps):
+        if f == 1:
             continue
-        f, length = _factor(n, m), region.shape[i]
+        length = region.shape[i]
         total = work[_along(work.ndim, i, slice(0, f * (length - 1) + 1, f))].astype(wide)
         number = np.ones(length, np.int64)
         for t in range(1, f):

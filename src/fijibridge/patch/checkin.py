@@ -22,8 +22,8 @@ from fijibridge.patch.store import keys_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from fijibridge.formats._zarr.pyramid import StoredLevel
     from fijibridge.model import Axes
-    from fijibridge.patch.boxes import LevelWork
     from fijibridge.patch.provenance import Provenance
 
 __all__ = ["CheckinOptions", "CheckinPlan", "CheckinResult", "plan_checkin", "run_checkin"]
@@ -57,7 +57,7 @@ def _converted(block: np.ndarray, dtype: np.dtype[Any], *, convert: bool) -> np.
         made = block != 0
         return made
     if dtype.kind == "f":
-        return block.astype(dtype)
+        return _converted_float(block, dtype, convert=convert)
     info = np.iinfo(dtype)
     if block.dtype.kind == "f":
         values = np.nan_to_num(np.rint(block.astype(np.float64)), nan=0.0)
@@ -73,6 +73,19 @@ def _converted(block: np.ndarray, dtype: np.dtype[Any], *, convert: bool) -> np.
             "Say convert_dtype (--convert-dtype) to round and limit them.",
         )
     return made
+
+
+def _converted_float(block: np.ndarray, dtype: np.dtype[Any], *, convert: bool) -> np.ndarray:
+    top = np.finfo(dtype).max
+    beyond = (np.abs(block) > top) & np.isfinite(block)
+    if not beyond.any():
+        return block.astype(dtype)
+    if not convert:
+        raise UnsupportedError(
+            f"The patch holds values that {dtype} cannot: beyond {-top} to {top}.",
+            "Say convert_dtype (--convert-dtype) to limit them.",
+        )
+    return np.where(beyond, np.copysign(top, block), block).astype(dtype)
 
 
 def _reader(plan: CheckinPlan) -> Callable[[Region], np.ndarray]:
@@ -128,9 +141,8 @@ def _staged_and_moved(plan: CheckinPlan, journal: Journal) -> str:
         }
     )
 
-    def emit(work: LevelWork, region: Region, block: np.ndarray) -> None:
-        for key, data in work.level.encode(region, block).items():
-            staged.stage(key, data)
+    def emit(level: StoredLevel, unit: Region, block: np.ndarray) -> None:
+        staged.stage(level.key(unit), level.pack(unit, block))
 
     try:
         rebuild(plan.works, plan.detected.rule, _reader(plan), emit, seen)

@@ -35,7 +35,7 @@ _Region: TypeAlias = "str | Region | Mapping[str, Sequence[float | None]] | Sequ
 __all__ = ["CheckinOptions", "CheckinPlan", "plan_checkin"]
 
 _TYPE_PLACE = "Name the place: fijibridge patch checkin FILE --store STORE --region z=…,y=…,x=…"
-_LABEL_FILES = ("uint16", "int16", "uint32", "int32", "uint64", "int64", "float32")
+_LABEL_FILES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32")
 #: Seconds to wait for another check-in into the same store.
 WAIT = 30.0
 
@@ -430,6 +430,8 @@ def _check_dtype(
         return
     if origin is not None and str(have) == origin.file_dtype:
         return  # as it was checked out; exactness is looked at pixel by pixel
+    if origin is not None and (str(wanted), str(have)) == ("float16", "float32"):
+        return  # ImageJ's files hold no halves
     if origin is not None and origin.role == "labels" and str(have) in _LABEL_FILES:
         return  # what label files for ImageJ hold, whatever the store does
     raise SettingsError(
@@ -449,6 +451,7 @@ def _rule(
     scaling_for(pyramid.spec.role, options.filter)
     known = rule_named(origin.rule) if origin is not None and origin.rule else None
     if known is not None and options.filter in (None, known.family):
+        known = known.fitted([one.shape for one in pyramid.levels])
         return Detected(known, "check-out", f"{known.text}; found at check-out")
     return steady(
         pyramid, lambda: detect_rule(pyramid, first=index, family=options.filter, near=box)

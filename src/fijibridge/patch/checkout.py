@@ -267,7 +267,7 @@ class Fingerprint:
             part = overlap(unit, region)
             assert part is not None  # noqa: S101  # units of the region
             mine = np.ascontiguousarray(little[within(region, part)])
-            self.units[self._level.key(unit)] = f"{zlib.crc32(mine.tobytes()):08x}"
+            self.units[self._level.key(unit)] = f"{zlib.crc32(mine.data):08x}"
 
     @property
     def sha256(self) -> str:

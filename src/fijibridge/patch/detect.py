@@ -87,12 +87,13 @@ def _asked_of_data(
     near: Region | None,
     family: Scaling | None,
 ) -> Detected:
-    candidates = list(rules_of(pyramid.spec.role, family))
+    shapes = [level.shape for level in pyramid.levels]
+    candidates = [rule.fitted(shapes) for rule in rules_of(pyramid.spec.role, family)]
     told = pyramid.method.lower()
     candidates.sort(key=lambda r: (r != standard, r.family not in told))
     hits = misses = 0
     wrong = ""
-    for finer, coarser in itertools.pairwise(levels[:3]):
+    for finer, coarser in itertools.pairwise(levels):
         telling = 0
         for region in probes(pyramid, finer, coarser, near if finer is levels[0] else None):
             if telling == _ENOUGH:
@@ -176,6 +177,9 @@ def probes(
     """
     shape, fine = coarser.shape, finer.shape
     edge = [min(_SIDE if n == m else _EDGE, n) for n, m in zip(shape, fine, strict=True)]
+    if math.prod(shape) <= _EDGE**3:  # as much as one box of others
+        yield from _parts(shape, fine)
+        return
     if near is not None:
         centre = [
             (a + b) / 2 * n / m
@@ -188,6 +192,16 @@ def probes(
     rng = np.random.default_rng(0)
     for _ in range(_PROBES):
         yield _box([rng.random() * n for n in shape], edge, shape)
+
+
+def _parts(shape: Sequence[int], fine: Sequence[int]) -> Iterator[Region]:
+    """Yield the parts of a small level: halves along each axis that is made smaller."""
+    cuts = [
+        [(0, n)] if n == m or n < 2 else [(0, n // 2), (n // 2, n)]
+        for n, m in zip(shape, fine, strict=True)
+    ]
+    for ends in itertools.product(*cuts):
+        yield Region(tuple(a for a, _ in ends), tuple(b for _, b in ends))
 
 
 def _places(pyramid: Pyramid) -> list[tuple[float, ...]]:

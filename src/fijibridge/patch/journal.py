@@ -192,7 +192,7 @@ class Journal(Lock):
             else:
                 keys.delete(one.key)
         self._tick()
-        keys.settle(home)
+        keys.settle(home, [one.key for one in entry.operations])
         if entry.undoes:
             self._forget(entry.undoes)
             self._tick()

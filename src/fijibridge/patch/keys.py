@@ -10,13 +10,13 @@ import contextlib
 import os
 import re
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fijibridge.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["Keys", "LocalKeys", "ObjectKeys"]
 
@@ -69,8 +69,8 @@ class Keys(Protocol):
         """Return the bytes of all keys below a prefix."""
         ...
 
-    def settle(self, prefix: str) -> None:
-        """Return when everything below a prefix would survive a power cut."""
+    def settle(self, prefix: str, moved: Iterable[str] = ()) -> None:
+        """Return when all below a prefix, and keys moved or removed, would survive a power cut."""
         ...
 
 
@@ -169,10 +169,13 @@ class LocalKeys:
         walk = os.walk(self._path(prefix))
         return sum((Path(folder) / n).stat().st_size for folder, _, names in walk for n in names)
 
-    def settle(self, prefix: str) -> None:
+    def settle(self, prefix: str, moved: Iterable[str] = ()) -> None:
         for folder, _, _ in os.walk(self._path(prefix)):
             _sync(Path(folder))
         _sync(self._path(prefix).parent)
+        # of a folder that is new, the one above remembers its name
+        for above in {parent for key in moved for parent in PurePosixPath(key).parents}:
+            _sync(self.root / above)
 
 
 @contextlib.contextmanager
@@ -276,7 +279,7 @@ class ObjectKeys:
             self._system.invalidate_cache()
             return int(self._system.du(self._path(prefix)))
 
-    def settle(self, prefix: str) -> None:
+    def settle(self, prefix: str, moved: Iterable[str] = ()) -> None:
         """Nothing to do: an object that was put is there."""
 
 

@@ -141,6 +141,8 @@ class Lock:
     def _free_the_dead(self, key: str = _LOCK) -> bool:
         """Remove the lock of a process of this machine that is no more; return whether it was."""
         data = self.keys.get(key)
+        if data == b"":  # nobody's: the file of a store that was copied here from a disk
+            return self._remove_lock(key, data)
         owner = _parsed_owner(data) or {}
         if data is None or owner.get("place") != _place():
             return False

@@ -8,6 +8,7 @@ unit is read twice.
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,16 @@ from fijibridge.patch.boxes import LevelWork, contains, overlap, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
 
+    from fijibridge.formats._zarr.pyramid import StoredLevel
     from fijibridge.model.rules import Rule
 
 __all__ = ["rebuild", "slab_axis"]
 
-_READERS = 4
+_THREADS = 4
+#: Slabs of which units may be on their way out while the next one is made.
+_AHEAD = 2
 
 
 def slab_axis(works: Sequence[LevelWork]) -> tuple[int, int]:
@@ -50,7 +55,7 @@ def rebuild(
     works: Sequence[LevelWork],
     rule: Rule,
     pixels: Callable[[Region], np.ndarray],
-    emit: Callable[[LevelWork, Region, np.ndarray], None],
+    emit: Callable[[StoredLevel, Region, np.ndarray], None],
     see: Callable[[np.ndarray], None] | None = None,
 ) -> None:
     """Make all changed units.
@@ -64,7 +69,7 @@ def rebuild(
     pixels
         Returns the new pixels of a part of the changed region of the finest level.
     emit
-        Takes whole units: (work, region, pixels).
+        Takes each unit: (level, region, pixels); called by several threads, while others are made.
     see
         Takes the pixels as they are so far, of the changed region, slab by slab in C order; with it
         units that are wholly replaced are read too.
@@ -72,11 +77,58 @@ def rebuild(
     free, axis = slab_axis(works)
     first = works[0].touched
     spans = [range(a, b) for a, b in zip(first.start[:free], first.stop[:free], strict=True)]
-    with ThreadPoolExecutor(_READERS) as pool:
-        for place in itertools.product(*spans):
-            run = _Panel([_at(work, place) for work in works], axis, rule, pixels, emit, see, pool)
-            for _ in run.slabs(len(works) - 1):
-                pass
+    with ThreadPoolExecutor(_THREADS) as pool:
+        crew = _Crew(pool, emit)
+        try:
+            for place in itertools.product(*spans):
+                mine = [_at(work, place) for work in works]
+                for _ in _Panel(mine, axis, rule, pixels, see, crew).slabs(len(works) - 1):
+                    pass
+            crew.finish()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+class _Crew:
+    """Threads that read units, and hand out those that are made while the next ones are."""
+
+    def __init__(
+        self, pool: ThreadPoolExecutor, emit: Callable[[StoredLevel, Region, np.ndarray], None]
+    ) -> None:
+        self._pool, self._emit = pool, emit
+        self._out: deque[list[Future[None]]] = deque()
+
+    def read(self, level: StoredLevel, units: Sequence[Region], slab: Region) -> np.ndarray:
+        """Return the pixels of a slab, 0 outside of some units."""
+        block = np.zeros(slab.shape, level.dtype)
+
+        def fetch(unit: Region) -> None:
+            block[within(slab, unit)] = level.read_unit(unit)
+
+        for done in [self._pool.submit(fetch, unit) for unit in units]:
+            done.result()
+        return block
+
+    def emit(self, level: StoredLevel, region: Region, slab: Region, block: np.ndarray) -> None:
+        """Hand out the units of a region; the block must stay as it is."""
+        while len(self._out) >= _AHEAD:
+            self._wait()
+        self._out.append(
+            [
+                self._pool.submit(self._emit, level, unit, block[within(slab, unit)])
+                for unit in level.units(region)
+            ]
+        )
+
+    def _wait(self) -> None:
+        for one in self._out.popleft():
+            one.result()
+
+    def finish(self) -> None:
+        """Return when all is handed out."""
+        while self._out:
+            self._wait()
 
 
 def _at(work: LevelWork, place: tuple[int, ...]) -> LevelWork:
@@ -101,12 +153,11 @@ class _Panel:
         axis: int,
         rule: Rule,
         pixels: Callable[[Region], np.ndarray],
-        emit: Callable[[LevelWork, Region, np.ndarray], None],
         see: Callable[[np.ndarray], None] | None,
-        pool: ThreadPoolExecutor,
+        crew: _Crew,
     ) -> None:
         self._works, self._axis, self._rule = works, axis, rule
-        self._pixels, self._emit, self._see, self._pool = pixels, emit, see, pool
+        self._pixels, self._see, self._crew = pixels, see, crew
 
     def slabs(self, index: int) -> Iterator[tuple[Region, np.ndarray]]:
         """Yield the slabs of a level, with the changes in them; each is emitted on the way."""
@@ -126,26 +177,19 @@ class _Panel:
                 else:
                     block[inside] = self._reduced(index, mine, held, finer)
                 units = work.level.aligned(mine)
-                self._emit(work, units, block[within(slab, units)])
+                self._crew.emit(work.level, units, slab, block)
             yield slab, block
         for _ in finer:  # what no coarser sample is made of is written all the same
             pass
 
     def _stored(self, work: LevelWork, slab: Region, *, everything: bool) -> np.ndarray:
         """Return a slab with those units in it that must be read."""
-        block = np.zeros(slab.shape, work.level.dtype)
         wanted = [
             unit
             for unit in (work.level.units(slab) if everything else work.read)
             if contains(slab, unit) and (not everything or _needed(work, unit))
         ]
-
-        def fetch(unit: Region) -> None:
-            block[within(slab, unit)] = work.level.read(unit)
-
-        for done in [self._pool.submit(fetch, unit) for unit in wanted]:
-            done.result()
-        return block
+        return self._crew.read(work.level, wanted, slab)
 
     def _reduced(
         self,

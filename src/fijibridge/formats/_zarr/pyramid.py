@@ -7,8 +7,8 @@ can move them about.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +19,15 @@ from fijibridge.formats._format import ReadOptions
 from fijibridge.formats._lazy import first_line
 from fijibridge.formats._zarr.open import open_node
 from fijibridge.formats._zarr.read import ome_attributes
-from fijibridge.formats._zarr.store import Store, check_settled, guard_for, locate, quiet
+from fijibridge.formats._zarr.store import Store, check_settled, guard_for, locate
+from fijibridge.formats._zarr.unit_bytes import unit_bytes
 from fijibridge.model import Region
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fijibridge.formats._location import Location
+    from fijibridge.formats._zarr.unit_bytes import UnitBytes
     from fijibridge.model import Axes, ImageSpec
 
 __all__ = ["Pyramid", "StoredLevel", "open_pyramid"]
@@ -51,7 +53,10 @@ class StoredLevel:
     node: str
     axes: Axes
     array: Any
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _bytes: UnitBytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_bytes", unit_bytes(self.array))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -91,8 +96,11 @@ class StoredLevel:
 
     def key(self, unit: Region) -> str:
         """Return the key under which a unit is stored."""
-        place = tuple(a // u for a, u in zip(unit.start, self.unit, strict=True))
-        return f"{self.node}/{self.array.metadata.encode_chunk_key(place)}".lstrip("/")
+        name = self.array.metadata.encode_chunk_key(self._place(unit))
+        return f"{self.node}/{name}".lstrip("/")
+
+    def _place(self, unit: Region) -> tuple[int, ...]:
+        return tuple(a // u for a, u in zip(unit.start, self.unit, strict=True))
 
     def read(self, region: Region) -> np.ndarray:
         """Return pixels.
@@ -104,48 +112,33 @@ class StoredLevel:
         """
         if 0 in region.shape:
             return np.zeros(region.shape, self.dtype)
-        try:
+        with self._readable():
             return np.asarray(self.array[region.slices]).astype(self.dtype, copy=False)
+
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
         except Exception as error:
             raise FormatError(
                 f"The pixels of level {self.name!r} cannot be read: {first_line(error)}.",
                 "The store is damaged or incomplete; copy it again.",
             ) from error
 
-    def encode(self, region: Region, block: np.ndarray) -> dict[str, bytes | None]:
-        """Return the bytes of whole units by key; None where a unit holds the fill value only.
+    def read_unit(self, unit: Region) -> np.ndarray:
+        """Return the pixels of one unit, in any byte order.
 
-        Parameters
-        ----------
-        region
-            Whole units, as `aligned` gives them.
-        block
-            Its pixels.
+        Raises
+        ------
+        FormatError
+            When it is damaged.
         """
-        import zarr
-        from zarr.core.buffer import default_buffer_prototype
-        from zarr.storage import MemoryStore
+        with self._readable():
+            return self._bytes.read(self._place(unit), unit)
 
-        meta = self.array.metadata
-        fill_is_said = meta.fill_value is not None
-        held: dict[str, Any] = dict(meta.to_buffer_dict(default_buffer_prototype()))
-        names = set(held)
-        with quiet(f"level {self.name!r}"):
-            array = zarr.open_array(
-                store=MemoryStore(held),
-                mode="r+",
-                zarr_format=meta.zarr_format,
-                config={"write_empty_chunks": not fill_is_said},
-            )
-            array[region.slices] = block
-        out: dict[str, bytes | None] = {}
-        prefix = f"{self.node}/".lstrip("/")
-        for unit in self.units(region):
-            key = self.key(unit)
-            found = held.get(key[len(prefix) :])
-            out[key] = None if found is None else found.to_bytes()
-        assert names <= set(held)  # noqa: S101  # zarr keeps the metadata it was given
-        return out
+    def pack(self, unit: Region, block: np.ndarray) -> bytes | None:
+        """Return the bytes of one unit; None where it holds the fill value only."""
+        return self._bytes.pack(self._place(unit), unit, block)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

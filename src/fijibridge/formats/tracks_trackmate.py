@@ -25,6 +25,7 @@ from fijibridge.formats._tracks.xml import (
     xml_name,
 )
 from fijibridge.model import ResultsTable, Tracks
+from fijibridge.model._links import sorted_pairs
 from fijibridge.model._trackbuild import whole_column
 
 if TYPE_CHECKING:
@@ -272,7 +273,7 @@ def _label(spots: Spots) -> np.ndarray:
             continue
         whole = whole_column(values, key)
         pairs = np.stack([spots.frames, whole], axis=1)
-        if len(np.unique(pairs, axis=0)) == len(pairs):
+        if len(sorted_pairs(pairs)) == len(pairs):
             return whole
     return spots.ids - min(0, int(spots.ids.min()) if len(spots.ids) else 0) + 1
 

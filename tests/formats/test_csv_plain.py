@@ -69,7 +69,7 @@ def test_tables_are_as_if_read_cell_by_cell(data):
             return str(error)
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("_SMALL", 0), ("_HEAD", 30), ("_TAIL", 5)):
+        for name, value in (("_SMALL", 0), ("_SMALL_AT_FIRST", 0), ("_HEAD", 30), ("_TAIL", 5)):
             patch.setattr(plain, name, value)
         patch.setattr(style, "_LOOK", 4)  # as in large tables, all these lines are in the sample
         ours = parsed(lambda: read.parse_table(raw, "t"))

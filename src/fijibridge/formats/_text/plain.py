@@ -6,14 +6,15 @@ are given to the compiled reader. What it finds must say the same about how numb
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
 
 __all__ = ["PlainNumbers", "plain_numbers", "sample_of"]
 
-#: Smaller tables are read before the compiled reader is loaded.
-_SMALL = 1 << 18
+#: Smaller tables are read before the compiled reader is loaded; less is worth it once it is.
+_SMALL, _SMALL_AT_FIRST = 1 << 18, 1 << 23
 _HEAD, _TAIL = 300, 250
 _HARD = 1 << 16
 
@@ -43,7 +44,7 @@ class PlainNumbers:
 
 def sample_of(data: bytes) -> bytes | None:
     """Return the first and last lines of a large table, or None."""
-    if len(data) < _SMALL:
+    if len(data) < (_SMALL if "numba" in sys.modules else _SMALL_AT_FIRST):
         return None
     head = _nth_line(data, _HEAD)
     tail = len(data)

@@ -11,6 +11,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 EXPECTED = {
     "particles_in_python.py": ["10 cells, 4 brighter", "cells_RoiSet.zip"],
+    "tracks.py": [
+        "32 objects, 7 tracks, 2 divisions",
+        "CellTrackingChallenge: cells_RES, read back: 7 tracks, 2 divisions",
+        "TrackMate: cells.xml, read back: 7 tracks, 2 divisions",
+        "CSV-Table: cells_tracks.csv, read back: 7 tracks, 2 divisions",
+    ],
     "masks_to_rois.py": ["0003: composite", "0070: traced", "identical after the round trip: True"],
 }
 #: Examples whose tests are elsewhere: tests/ops, tests/patch, tests/test_lesson.py.

@@ -211,3 +211,40 @@ def test_files_cut_off_at_once_are_named(tmp_path, suffix, raw):
     path.write_bytes(raw)
     with pytest.raises(FormatError, match="a\\" + suffix):
         formats.read_image(path)
+
+
+def lzw_strip(data):
+    """A plane in one LZW strip, and where the strip is."""
+    raw = through_tifffile(data, compression="lzw", metadata=None)
+    with tifffile.TiffFile(io.BytesIO(raw)) as tif:
+        page = tif.pages[0]
+        return raw, page.dataoffsets[0], page.databytecounts[0]
+
+
+def test_lzw_codes_that_stand_for_nothing_are_refused(tmp_path):
+    # the codec follows such a code into memory that is not its own, which ends the process
+    plane = np.zeros((8, 40), np.uint16)
+    plane[2:5, 3:9] = 3
+    raw, at, _ = lzw_strip(plane)
+    damaged = bytearray(raw)
+    damaged[at + 1] = 0x76
+    (tmp_path / "a.tif").write_bytes(damaged)
+    with pytest.raises(FormatError, match="a code of its LZW compression stands for nothing"):
+        formats.read_image(tmp_path / "a.tif")
+
+
+@settings(max_examples=pytest.count(50, 2000))
+@given(data=st.data())
+def test_lzw_is_read_or_refused(tmp_path_factory, data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    plane = rng.integers(0, data.draw(st.sampled_from([2, 6, 256])), (40, 90)).astype(np.uint8)
+    raw, at, count = lzw_strip(plane)
+    path = tmp_path_factory.mktemp("lzw") / "a.tif"
+    path.write_bytes(raw)
+    assert np.array_equal(formats.read_image(path).data, plane)
+    damaged = bytearray(raw)
+    for _ in range(data.draw(st.integers(1, 3))):
+        damaged[at + data.draw(st.integers(0, count - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(damaged)
+    with contextlib.suppress(FormatError):
+        formats.read_image(path)

@@ -180,3 +180,27 @@ def test_xml_has_what_trackmates_reader_asks_for(tmp_path_factory, name, case):
     image = root.find("Settings/ImageData")
     assert {"filename", "folder", "nframes", "pixelwidth", "timeinterval"} <= set(image.attrib)
     assert root.find("GUIState").get("state")
+    assert root.find("DisplaySettings") is not None or name != "TrackMate"
+    if name == "TrackMate":
+        assert root.find("Settings/DetectorSettings").get("DETECTOR_NAME")
+        assert root.find("Settings/TrackerSettings").get("TRACKER_NAME")
+        for kind in ("SpotAnalyzers", "EdgeAnalyzers", "TrackAnalyzers"):
+            assert root.find(f"Settings/AnalyzerCollection/{kind}") is not None
+
+
+def test_pytrackmate_reads_the_same_spots(tmp_path):
+    peer = pytest.importorskip("pytrackmate", reason="pytrackmate")
+    tracks, source = division()
+    write_tracks(tracks, tmp_path / "a", to="TrackMate", labels=source)
+    found = peer.trackmate_peak_import(str(tmp_path / "a.xml"), get_tracks=True)
+    found = found.sort_values("spot_id")
+    rows = np.flatnonzero(tracks.tracked)
+    kept = found["spot_id"].astype(int).to_numpy()
+    assert set(rows[tracks.link[rows] >= 0]) <= set(kept)
+    assert np.array_equal(found["t"], tracks.t[kept])
+    for i, key in enumerate("xy"):
+        assert np.allclose(found[key], tracks.features[f"Center of the object_{i}"][kept])
+    labels = found["label"].to_numpy()
+    for row in rows[tracks.link[rows] >= 0]:
+        one, two = (labels[kept == r] for r in (row, tracks.link[row]))
+        assert one[0] == two[0]

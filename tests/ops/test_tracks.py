@@ -248,3 +248,42 @@ def test_measurements_are_joined(folder):
     assert rows[1].split(",")[place] == "5.500000"
     assert rows[2].split(",")[place] == "nan"
     assert rows[7].split(",")[place] == "7.250000"
+
+
+def test_spots_of_trackmate_have_the_outlines_of_their_objects(tmp_path):
+    """Each polygon, put around its spot's centre as TrackMate does, covers the object's pixels."""
+    from xml.etree import ElementTree as ET
+
+    from skimage.draw import polygon2mask
+
+    data = np.zeros((2, 30, 40), np.uint16)
+    data[0, 3:9, 4:12] = 5
+    data[0, 5:7, 6:8] = 0  # a hole is filled
+    data[0, 20:22, 20:29] = 9
+    data[0, 27, 30] = 9  # a second part is left out
+    data[1, 4:10, 0:5] = 5
+    data[1, 29, 39] = 2
+    axes = fb.Axes.of("tyx", data.shape, scale={"x": 0.5, "y": 0.25, "t": 2.0}, unit="um")
+    image = fb.LabelImage.from_array(data, axes)
+    tracks = fb.Tracks.from_links([0, 1, 0, 1], [5, 5, 9, 2], [0, 5, 0, 0])
+    fb.write_tracks(tracks, tmp_path / "a.xml", labels=image)
+    root = ET.parse(tmp_path / "a.xml").getroot()  # noqa: S314
+    found = 0
+    for frame in root.iter("SpotsInFrame"):
+        for spot in frame:
+            t, label = int(frame.get("frame")), int(spot.get("LABEL_ID"))
+            values = np.array(spot.text.split(" "), float).reshape(-1, 2)
+            assert len(values) == int(spot.get("ROI_N_POINTS"))
+            centre = [float(spot.get("POSITION_X")), float(spot.get("POSITION_Y"))]
+            # TrackMate's pixel i has its centre at i
+            y, x = ((values + centre) / (0.5, 0.25)).T[::-1]
+            mask = polygon2mask(data.shape[1:], np.stack([y, x], axis=1))
+            want = data[t] == label
+            if (t, label) == (0, 5):
+                want = (data[t] == 5) | np.pad(np.ones((2, 2), bool), ((5, 23), (6, 32)))
+            if (t, label) == (0, 9):
+                want[27, 30] = False
+            assert np.array_equal(mask, want)
+            found += 1
+    assert found == 4
+    assert fb.read_tracks(tmp_path / "a.xml").link.tolist() == [-1, -1, -1, 0]

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    import numpy as np
 
     from fijibridge.formats._location import Location
     from fijibridge.model import (
@@ -92,6 +94,9 @@ class TrackOptions:
         Path of the BigDataViewer XML that MaMuT opens.
     compat
         Keep what current ilastik does where that makes files other programs refuse.
+    outlines
+        Frame -> label -> outline (m, 2) x, y at the corners of pixels, of objects in the plane;
+        None = nobody traces them.
     """
 
     overwrite: bool = False
@@ -99,6 +104,7 @@ class TrackOptions:
     raw: ImageSource | None = None
     big_data_viewer: str = ""
     compat: bool = False
+    outlines: Callable[[int], Mapping[int, np.ndarray]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

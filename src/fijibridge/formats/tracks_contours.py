@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,11 @@ import numpy as np
 
 from fijibridge.errors import SettingsError
 from fijibridge.formats._format import Format
-from fijibridge.formats._tracks.files import base_of, plain_path, staged_all
+from fijibridge.formats._tracks.files import Shelf, base_of, plain_path, staged_all
 from fijibridge.formats._tracks.frames import Frames, label_frames
 from fijibridge.formats._tracks.lost import lost
 from fijibridge.formats._tracks.outlines import outlines
+from fijibridge.model._links import sorted_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +47,7 @@ def _twins(tracks: Tracks, *, tracked: bool) -> tuple[str, ...]:
     """Say how many objects have no line as another one of the frame has their lineage."""
     rows = tracks.tracked if tracked else np.ones(len(tracks), bool)
     pairs = np.stack([tracks.t[rows], tracks.lineage[rows]], axis=1)
-    gone = len(pairs) - len(np.unique(pairs, axis=0)) if len(pairs) else 0
+    gone = len(pairs) - len(sorted_pairs(pairs))
     if not gone:
         return ()
     word = "object" if gone == 1 else "objects"
@@ -54,8 +56,10 @@ def _twins(tracks: Tracks, *, tracked: bool) -> tuple[str, ...]:
     )
 
 
-def _text(contour: np.ndarray) -> str:
-    return " ".join([f"{y}.0 {x}.0" for x, y in contour.tolist()])
+def _text(contour: np.ndarray) -> bytes:
+    from fijibridge.formats._tracks.kernels import contour_text
+
+    return bytes(contour_text(contour).data)
 
 
 def write_outlines(where: Location, tracks: Tracks, options: TrackOptions) -> None:
@@ -75,15 +79,17 @@ def write_outlines(where: Location, tracks: Tracks, options: TrackOptions) -> No
     ilastik plugins_default/tracking_contour_export.py (behaviour only).
     """
     frames = label_frames(tracks, options, "Contours", flat=True)
-    lines: dict[tuple[int, int], str] = {}
-    for t, row, contour in outlines(tracks, frames):
-        lineage = int(tracks.lineage[row])
-        if lineage:
-            lines[lineage, t] = f"00000000_{t:06d} {lineage:05d} 0.000 {_text(contour)}\n"
-    with staged_all(_paths(".outline", where.path), overwrite=options.overwrite) as parts:
-        parts["outlines"].write_text(
-            "".join(lines[key] for key in sorted(lines)), encoding="ascii", newline=""
-        )
+    with (
+        staged_all(_paths(".outline", where.path), overwrite=options.overwrite) as parts,
+        contextlib.closing(Shelf(parts["outlines"].parent)) as shelf,
+    ):
+        for t, row, contour in outlines(tracks, frames):
+            lineage = int(tracks.lineage[row])
+            if lineage:
+                head = f"00000000_{t:06d} {lineage:05d} 0.000 ".encode()
+                shelf.put(lineage, t, head + _text(contour) + b"\n")
+        with parts["outlines"].open("wb") as file:
+            file.writelines(line for _, _, line in shelf.lines())
 
 
 def write_heads(where: Location, tracks: Tracks, options: TrackOptions) -> None:
@@ -127,16 +133,22 @@ def write_heads(where: Location, tracks: Tracks, options: TrackOptions) -> None:
                 f"The raw image has the size {ours} along {key}, the label image {theirs}."
             )
     now, sums = -1, np.empty((0, 0))
-    lines: dict[tuple[int, int], str] = {}
-    for t, row, contour in outlines(tracks, frames):
-        if t != now:
-            now, sums = t, _sums(raw.read(t, "cxy")[_HEAD_CHANNEL])
-        head = int(np.argmax(_window(sums, contour)))
-        lineage = int(tracks.lineage[row])
-        lines[t, lineage] = f"{t} {lineage or None} {head} {len(contour)} {_text(contour)}\n"
-    with staged_all(_paths(".contours", where.path), overwrite=options.overwrite) as parts:
-        # in the order in which lineages first appear in their frame
-        parts["outlines"].write_text("".join(lines.values()), encoding="ascii", newline="")
+    # of a frame, in the order in which lineages first appear in it
+    lines: dict[int, bytes] = {}
+    with (
+        staged_all(_paths(".contours", where.path), overwrite=options.overwrite) as parts,
+        parts["outlines"].open("wb") as file,
+    ):
+        for t, row, contour in outlines(tracks, frames):
+            if t != now:
+                file.writelines(lines.values())
+                lines.clear()
+                now, sums = t, _sums(raw.read(t, "cxy")[_HEAD_CHANNEL])
+            head = int(np.argmax(_window(sums, contour)))
+            lineage = int(tracks.lineage[row])
+            start = f"{t} {lineage or None} {head} {len(contour)} ".encode()
+            lines[lineage] = start + _text(contour) + b"\n"
+        file.writelines(lines.values())
 
 
 def _sums(plane: np.ndarray) -> np.ndarray:

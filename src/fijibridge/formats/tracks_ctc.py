@@ -10,6 +10,7 @@ import numpy as np
 
 from fijibridge.errors import FormatError, UnsupportedError
 from fijibridge.formats._format import Format
+from fijibridge.formats._location import Location
 from fijibridge.formats._tracks.files import of_file, staged_all
 from fijibridge.formats._tracks.frames import label_frames, mapped, rows_by_frame
 from fijibridge.formats._tracks.lost import lost
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fijibridge.formats._format import TrackOptions
-    from fijibridge.formats._location import Location
 
 __all__ = ["FORMAT", "open_labels", "read_tracks", "write_tracks"]
 
@@ -292,13 +292,14 @@ def _labels_of(path: Path) -> np.ndarray:
 
 def _read_mask(path: Path) -> np.ndarray:
     """Return a mask (z, y, x)."""
-    import tifffile
+    from fijibridge.formats._format import ReadOptions
+    from fijibridge.formats._tiff.read import open_tiff
 
+    source = open_tiff(Location(path), ReadOptions())
     try:
-        array = tifffile.imread(path)
-    except Exception as error:  # tifffile raises a dozen kinds on damaged bytes
-        line = str(error).strip().split("\n")[0]
-        raise FormatError(f"{str(path)!r} is no readable TIFF: {line}.") from error
+        array = source.read(Region.whole(source.spec.shape))
+    finally:
+        source.close()
     squeezed = array.reshape([n for n in array.shape if n > 1] or [1])
     if squeezed.ndim > 3:
         raise FormatError(f"{str(path)!r} has the shape {array.shape}; a mask is yx or zyx.")

@@ -14,6 +14,7 @@ from fijibridge.formats._tracks.files import base_of, of_file, plain_path, stage
 from fijibridge.formats._tracks.graph import tracks_of
 from fijibridge.formats._tracks.lost import lost
 from fijibridge.model import ResultsTable, Tracks
+from fijibridge.model._links import sorted_pairs
 from fijibridge.model._trackbuild import whole_column
 
 if TYPE_CHECKING:
@@ -287,7 +288,7 @@ def _label(
         if not np.isfinite(numbers).all() or (numbers < 1).any():
             continue
         pairs = np.stack([t, whole_column(values, key)], axis=1)
-        if len(np.unique(pairs, axis=0)) == len(pairs):
+        if len(sorted_pairs(pairs)) == len(pairs):
             return whole_column(props.pop(key), key)
     return node + 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from fijibridge.formats._tracks.graph import tracks_of
 from fijibridge.formats._tracks.lost import lost
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from fijibridge.formats._format import TrackOptions
@@ -25,6 +26,8 @@ __all__ = ["FORMAT", "read_tracks", "write_tracks"]
 
 _GRAPH, _RESULT = "_graph.json", "_result.json"
 _MAX_BYTES = 1 << 32
+#: Objects that are formatted at a time.
+_ROWS = 10_000
 #: What hytra's solvers ask for.
 _SETTINGS = {
     "statesShareWeights": True,
@@ -64,41 +67,75 @@ def write_tracks(where: Location, tracks: Tracks, options: TrackOptions) -> None
     only).
     """
     states = max(2, int(tracks.count.max()) + 1 if len(tracks) else 2)
-    costs = [[0.0]] * states
     target = np.flatnonzero(tracks.link >= 0)
     target = target[np.lexsort((target, tracks.link[target]))]
-    pairs = np.stack([tracks.link[target], target], axis=1).tolist()
-    known: dict[str, dict[str, int]] = {}
-    for i, (t, label) in enumerate(tracks.ids.tolist()):
-        known.setdefault(str(t), {})[str(label)] = i
+    source = tracks.link[target]
+    numbers = np.arange(len(tracks))
+    values = np.where(tracks.tracked, np.maximum(tracks.count, 1), 0)
+    used = np.minimum(np.maximum(tracks.count[target], 1), tracks.count[source])
+    gaps = tracks.t[target] - tracks.t[source]
+    costs = {"features": [[0.0]] * states}
     graph = {
-        "segmentationHypotheses": [
-            {"id": i, "features": costs, "timestep": [t, t]}
-            for i, t in enumerate(tracks.t.tolist())
-        ],
-        "linkingHypotheses": [{"src": a, "dest": b, "features": costs} for a, b in pairs],
-        "divisionHypotheses": [],
-        "traxelToUniqueId": known,
-        "settings": _SETTINGS,
-        "exclusions": [],
+        "segmentationHypotheses": _rows(
+            {"id": 0, **costs, "timestep": [1, 2]}, numbers, tracks.t, tracks.t
+        ),
+        "linkingHypotheses": _rows({"src": 0, "dest": 1, **costs}, source, target),
+        "divisionHypotheses": json.dumps([]),
+        "traxelToUniqueId": _known(tracks),
+        "settings": _indented(_SETTINGS),
+        "exclusions": json.dumps([]),
     }
-    values = np.where(tracks.tracked, np.maximum(tracks.count, 1), 0).tolist()
-    divides = (tracks.children > 1).tolist()
-    used = np.minimum(np.maximum(tracks.count[target], 1), tracks.count[tracks.link[target]])
-    used = np.maximum(used, 1).tolist()
-    gaps = (tracks.t[target] - tracks.t[tracks.link[target]]).tolist()
     result = {
-        "detectionResults": [{"id": i, "value": v} for i, v in enumerate(values)],
-        "linkingResults": [
-            {"src": a, "dest": b, "value": v, "gap": g}
-            for (a, b), v, g in zip(pairs, used, gaps, strict=True)
-        ],
-        "divisionResults": [{"id": i, "value": v} for i, v in enumerate(divides)],
+        "detectionResults": _rows({"id": 0, "value": 1}, numbers, values),
+        "linkingResults": _rows(
+            {"src": 0, "dest": 1, "value": 2, "gap": 3}, source, target, np.maximum(used, 1), gaps
+        ),
+        "divisionResults": _rows(
+            {"id": 0, "value": "1"}, numbers, np.where(tracks.children > 1, "true", "false")
+        ),
     }
     with staged_all(_paths(where.path), overwrite=options.overwrite) as parts:
         for what, body in (("graph", graph), ("result", result)):
             with parts[what].open("w", encoding="utf-8", newline="\n") as file:
-                json.dump(body, file, indent=4, separators=(",", ": "))
+                for i, (key, texts) in enumerate(body.items()):
+                    file.write(f"{',' if i else '{'}\n    {json.dumps(key)}: ")
+                    file.writelines(texts)
+                file.write("\n}")
+
+
+def _indented(value: Any) -> str:
+    """Return a value as it stands inside of the outermost object."""
+    text = json.dumps(value, indent=4, separators=(",", ": "))
+    return text.replace("\n", "\n    ")
+
+
+def _rows(pattern: dict[str, Any], *columns: np.ndarray) -> Iterator[str]:
+    """Yield the text of a list of objects; whole numbers in `pattern` are numbers of columns."""
+    if not len(columns[0]):
+        yield "[]"
+        return
+    text = _indented([pattern])[1:-6].replace("%", "%%")
+    line = re.sub(r'(?<= )"?(\d)"?(?=,?\n|$)', r"%(\1)s", text)
+    order = [int(n) for n in re.findall(r"%\((\d)\)s", line)]
+    line = re.sub(r"%\(\d\)s", "%s", line)
+    for start in range(0, len(columns[0]), _ROWS):
+        cells = [columns[i][start : start + _ROWS].tolist() for i in order]
+        lines = [line % row for row in zip(*cells, strict=True)]
+        yield ("," if start else "[") + ",".join(lines)
+    yield "\n    ]"
+
+
+def _known(tracks: Tracks) -> Iterator[str]:
+    """Yield frame -> label -> number of the object."""
+    last = False
+    for t, rows in tracks.by_frame():
+        labels = tracks.label[rows].tolist()
+        if labels:
+            head = f'{"," if last else "{"}\n        "{t}": {{'
+            pairs = [f'\n            "{v}": {i}' for i, v in enumerate(labels, rows.start)]
+            yield head + ",".join(pairs) + "\n        }"
+            last = True
+    yield "\n    }" if last else "{}"
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fijibridge.formats._format import Format
 from fijibridge.formats._tracks.features import AXES, CENTER, RADII, SIZE, needed
-from fijibridge.formats._tracks.files import base_of, plain_path, staged_all
+from fijibridge.formats._tracks.files import Shelf, base_of, plain_path, staged_all
 from fijibridge.formats._tracks.frames import label_frames
 from fijibridge.formats._tracks.lost import lost
 from fijibridge.formats._tracks.outlines import outlines
@@ -109,16 +110,23 @@ def write_tracks(where: Location, tracks: Tracks, options: TrackOptions) -> None
     """
     frames = label_frames(tracks, options, _WHAT, flat=True)
     sizes = _Sizes(tracks)
-    blobs: dict[int, list[str]] = {}
-    for t, row, contour in outlines(tracks, frames):
-        mine = blobs.setdefault(int(tracks.label[row]), [])
-        points, text = packed(contour)
-        x, y = contour[0].tolist()
-        mine.append(f"{len(mine) + 1} {t} {sizes.line(row)} %% {x}.0 {y}.0 {points} {text}\n")
-    with staged_all(_paths(where.path), overwrite=options.overwrite) as parts:
-        with parts["blobs"].open("w", encoding="ascii", newline="") as file:
-            for label in sorted(blobs):
-                file.write(f"% {label}\n" + "".join(blobs[label]))
+    with (
+        staged_all(_paths(where.path), overwrite=options.overwrite) as parts,
+        contextlib.closing(Shelf(parts["blobs"].parent)) as shelf,
+    ):
+        for t, row, contour in outlines(tracks, frames):
+            points, text = packed(contour)
+            x, y = contour[0].tolist()
+            line = f"{t} {sizes.line(row)} %% {x}.0 {y}.0 {points} {text}\n"
+            shelf.put(int(tracks.label[row]), t, line.encode())
+        with parts["blobs"].open("wb") as file:
+            now, number = 0, 0
+            for label, _, rest in shelf.lines():
+                if label != now:
+                    now, number = label, 0
+                    file.write(b"%% %d\n" % label)
+                number += 1
+                file.write(b"%d " % number + rest)
         with parts["summary"].open("w", encoding="ascii", newline="") as file:
             for t, rows in tracks.by_frame():
                 if rows.start < rows.stop:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,10 +26,11 @@ from fijibridge.formats._tracks.xml import (
     xml_name,
 )
 from fijibridge.model import ResultsTable, Tracks
+from fijibridge.model._links import sorted_pairs
 from fijibridge.model._trackbuild import whole_column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
     from typing import Any
 
@@ -65,7 +67,10 @@ _TRACK = (
     Declared("TRACK_INDEX", "Track index", "Index", whole=True),
     Declared("TRACK_ID", "Track ID", "ID", whole=True),
 )
-_SETTINGS = """    <InitialSpotFilter feature="QUALITY" value="0.0" isabove="true" />
+#: TrackMate asks for a detector and a tracker; those for work by hand change nothing.
+_SETTINGS = """    <DetectorSettings DETECTOR_NAME="MANUAL_DETECTOR" RADIUS="5.0" />
+    <TrackerSettings TRACKER_NAME="MANUAL_TRACKER" />
+    <InitialSpotFilter feature="QUALITY" value="0.0" isabove="true" />
     <SpotFilterCollection />
     <TrackFilterCollection />
     <AnalyzerCollection>
@@ -100,7 +105,8 @@ def write_xml(where: Location, tracks: Tracks, options: TrackOptions) -> None:
         one object; the tracks between divisions are the spot feature TRACKLET_ID. Spot ids count
         from 0 in the order of objects.
     options
-        ``labels`` or ``raw`` tell pixel sizes, units and the file name of the image; ``overwrite``.
+        ``labels`` or ``raw`` tell pixel sizes, units and the file name of the image; ``outlines``
+        become the outlines of the spots; ``overwrite``.
 
     Source
     ------
@@ -122,17 +128,53 @@ def write_xml(where: Location, tracks: Tracks, options: TrackOptions) -> None:
         file.writelines(declarations("TrackFeatures", _TRACK))
         file.write("    </FeatureDeclarations>\n")
         names = [f"ID{i}" for i in range(len(tracks))]
-        file.writelines(spot_lines(tracks.by_frame(), names, columns))
+        ends = partial(_outlines, tracks, columns, options.outlines, _scale(source))
+        file.writelines(spot_lines(tracks.by_frame(), names, columns, ends))
         file.writelines(_track_lines(tracks))
         file.write("  </Model>\n")
         file.write(f"  <Settings>\n{_image(tracks, source)}{_SETTINGS}  </Settings>\n")
-        file.write('  <GUIState state="ConfigureViews" />\n</TrackMate>\n')
+        file.write('  <GUIState state="ConfigureViews" />\n  <DisplaySettings />\n</TrackMate>\n')
+
+
+def _scale(source: Any) -> list[float]:
+    """Return the sizes x, y, z, t of a pixel."""
+    return [1.0 if source is None else source.spec.axes.get(k).scale for k in "xyzt"]
+
+
+def _outlines(
+    tracks: Tracks,
+    columns: Mapping[str, np.ndarray],
+    outlines: Callable[[int], Mapping[int, np.ndarray]] | None,
+    scale: list[float],
+    t: int,
+    rows: slice,
+) -> list[str]:
+    """Return how the element of each spot goes on: with its outline around its centre, if any.
+
+    Source
+    ------
+    fiji.plugin.trackmate.io.TmXmlReader: x and y in turn, in units, beginning at once;
+    fiji.plugin.trackmate.detection.MaskUtils: whole numbers are centres of pixels.
+    """
+    count = rows.stop - rows.start
+    found = {} if outlines is None else outlines(t)
+    if not found:
+        return [" />"] * count
+    ends = []
+    for row in range(rows.start, rows.stop):
+        corners = found.get(int(tracks.label[row]))
+        if corners is None or len(corners) < 3:
+            ends.append(" />")
+            continue
+        centre = [columns["POSITION_X"][row], columns["POSITION_Y"][row]]
+        places = (corners - 0.5) * scale[:2] - centre
+        text = " ".join([f"{v:.4f}" for v in places.reshape(-1).tolist()])
+        ends.append(f' ROI_N_POINTS="{len(corners)}">{text}</Spot>')
+    return ends
 
 
 def _columns(tracks: Tracks, source: Any) -> tuple[dict[str, np.ndarray], list[Declared]]:
-    axes = None if source is None else source.spec.axes
-    scale = [1.0 if axes is None else axes.get(k).scale for k in "xyz"]
-    step = 1.0 if axes is None else axes.get("t").scale
+    *scale, step = _scale(source)
     n = len(tracks)
     places = positions(tracks, "TrackMate")
     columns: dict[str, np.ndarray] = {
@@ -272,7 +314,7 @@ def _label(spots: Spots) -> np.ndarray:
             continue
         whole = whole_column(values, key)
         pairs = np.stack([spots.frames, whole], axis=1)
-        if len(np.unique(pairs, axis=0)) == len(pairs):
+        if len(sorted_pairs(pairs)) == len(pairs):
             return whole
     return spots.ids - min(0, int(spots.ids.min()) if len(spots.ids) else 0) + 1
 

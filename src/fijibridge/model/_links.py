@@ -12,7 +12,7 @@ from fijibridge.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["FIRST", "Faults", "Keys", "number_tracks", "roots"]
+__all__ = ["FIRST", "Faults", "Keys", "number_tracks", "roots", "sorted_pairs"]
 
 #: Tracks and lineages are numbered from 2, as ilastik does: 0 is background, 1 "not tracked".
 FIRST = 2
@@ -46,6 +46,29 @@ class Faults:
             f"{what} cannot be used, {self.count} {word}: {listed}{tail}.",
             "Every object has at most one parent, in an earlier frame; frames count from 0.",
         )
+
+
+def sorted_pairs(ids: np.ndarray) -> np.ndarray:
+    """Return the pairs (t, label) of `ids` (n, 2) sorted, each once.
+
+    Examples
+    --------
+    >>> sorted_pairs(np.array([[1, 2], [0, 3], [1, 2]])).tolist()
+    [[0, 3], [1, 2]]
+    """
+    if _ascends(ids).all():
+        return ids
+    ids = ids[np.lexsort((ids[:, 1], ids[:, 0]))]
+    return ids[np.append(True, _ascends(ids))] if len(ids) else ids
+
+
+def _ascends(ids: np.ndarray) -> np.ndarray:
+    """Return (n - 1,) whether each pair is greater than the one before."""
+    first, second = ids[:, 0], ids[:, 1]
+    found: np.ndarray = (first[1:] > first[:-1]) | (
+        (first[1:] == first[:-1]) & (second[1:] > second[:-1])
+    )
+    return found
 
 
 class Keys:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fijibridge.errors import SettingsError
-from fijibridge.model._links import FIRST, Faults, Keys, number_tracks, roots
+from fijibridge.model._links import FIRST, Faults, Keys, number_tracks, roots, sorted_pairs
 from fijibridge.model.tracks import Tracks, _whole
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ class _Rows:
         )
         both = np.concatenate([named[~wrong], extra])
         if objects is None:
-            self.ids = np.unique(both, axis=0) if len(both) else both.reshape(0, 2)
+            self.ids = sorted_pairs(both)
         else:
-            self.ids = np.unique(np.asarray(objects, np.int64).reshape(-1, 2), axis=0)
-            self._missing(np.unique(both, axis=0), faults, frames)
+            self.ids = sorted_pairs(np.asarray(objects, np.int64).reshape(-1, 2))
+            self._missing(sorted_pairs(both), faults, frames)
         self.frames = frames
         self.at = Keys(self.ids).rows(named)
 
@@ -269,7 +269,7 @@ def _parents(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the parents of tracks and where in `rows` those tracks begin."""
     says = parent[rows] > 0
-    pairs = np.unique(np.stack([track[rows][says], parent[rows][says]], axis=1), axis=0)
+    pairs = sorted_pairs(np.stack([track[rows][says], parent[rows][says]], axis=1))
     two = np.flatnonzero(pairs[1:, 0] == pairs[:-1, 0])
     faults.add(
         (f"track {pairs[i, 0]} has two parents: {pairs[i, 1]} and {pairs[i + 1, 1]}" for i in two),

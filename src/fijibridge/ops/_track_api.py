@@ -169,6 +169,7 @@ def write_tracks(
         When the layout cannot hold the tracks.
     """
     from fijibridge.formats import Location, TrackOptions, format_for_writing
+    from fijibridge.ops._track_output import frame_outlines
 
     if to is None:
         fmt = format_for_writing(Location.parse(path), "tracks")
@@ -196,6 +197,7 @@ def write_tracks(
         raw=grey,
         big_data_viewer=os.fspath(big_data_viewer),
         compat=compat,
+        outlines=frame_outlines(movie),
     )
     fmt.write_tracks(Location.parse(path), tracks, options)
     return lost

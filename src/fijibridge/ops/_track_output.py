@@ -10,10 +10,12 @@ import numpy as np
 from fijibridge.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fijibridge.formats import WriteOptions
     from fijibridge.model import ImageSource, Roi, RoiSet, Tracks
 
-__all__ = ["IMAGES", "lineage_color", "track_rois", "write_track_image"]
+__all__ = ["IMAGES", "frame_outlines", "lineage_color", "track_rois", "write_track_image"]
 
 #: ilastik's images of tracks.
 IMAGES = ("Tracking-Result", "Merger-Result", "Object-Identities")
@@ -184,6 +186,39 @@ def track_rois(tracks: Tracks, labels: ImageSource) -> RoiSet:
             )
     found.sort(key=lambda pair: pair[0])
     return RoiSet([roi for _, roi in found])
+
+
+def frame_outlines(labels: ImageSource | None) -> Callable[[int], dict[int, np.ndarray]] | None:
+    """Return what traces the objects of a frame in the plane; None without label images.
+
+    It gives label -> (m, 2) x, y at the corners of pixels: of several parts the largest, without
+    its holes.
+    """
+    from fijibridge.formats._tracks.frames import Frames
+    from fijibridge.measure.regions import labels_to_rois
+    from fijibridge.model import Axes, LabelImage
+
+    if labels is None:
+        return None
+    frames = Frames(labels)
+    if frames.is_3d:
+        return None
+
+    def traced(t: int) -> dict[int, np.ndarray]:
+        block = frames.read(t)[0]
+        found = labels_to_rois(LabelImage.from_array(block, Axes.of("yx", block.shape))).outlines
+        assert found is not None  # noqa: S101  # corners are outlines
+        return {
+            label: max(found.loops(i), key=_loop_area)
+            for i, label in enumerate(found.ids[:, 1].tolist())
+        }
+
+    return traced
+
+
+def _loop_area(points: np.ndarray) -> float:
+    x, y = points.T.astype(np.int64)
+    return abs(float((x * np.roll(y, -1) - y * np.roll(x, -1)).sum()))
 
 
 def _position(t: int, z: int, frames: int, *, deep: bool) -> Any:

@@ -317,6 +317,7 @@ def _write(
     overwrite: bool,
 ) -> None:
     from fijibridge.formats import Location, TrackOptions
+    from fijibridge.ops._track_output import frame_outlines
 
     assert fmt.write_tracks is not None  # noqa: S101  # find_plugin chose it
     options = TrackOptions(
@@ -325,6 +326,7 @@ def _write(
         raw=raw,
         big_data_viewer=value.big_data_viewer_xml_file or "",
         compat=value.compat is not None,
+        outlines=frame_outlines(labels),
     )
     fmt.write_tracks(Location(Path(target)), tracks, options)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fijibridge.model._links import sorted_pairs
 from fijibridge.model.table import LABEL
 from fijibridge.model.units import canonical_unit
 
@@ -243,7 +244,7 @@ def find_object_ids(columns: Mapping[str, np.ndarray]) -> np.ndarray | None:
                 times = values - int(bool(one_based) and (not len(values) or values.min() > 0))
                 break
         ids = np.column_stack([times, labels])
-        if len(ids) == len(np.unique(ids, axis=0)):
+        if len(ids) == len(sorted_pairs(ids)):
             return ids
     return None
 

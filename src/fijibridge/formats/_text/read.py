@@ -10,11 +10,12 @@ import numpy as np
 
 from fijibridge.errors import FormatError
 from fijibridge.formats._text.layout import Layout, find_layout, find_object_ids
+from fijibridge.formats._text.plain import plain_numbers, sample_of
 from fijibridge.formats._text.sidecar import apply_record, read_sidecar
 from fijibridge.formats._text.split import Cells, decode, split_table
 from fijibridge.formats._text.style import find_style
 from fijibridge.formats._text.values import Notation, column_values, find_notation
-from fijibridge.model import ResultsTable
+from fijibridge.model import ResultsTable, TableStyle
 from fijibridge.model.table import LABEL
 
 if TYPE_CHECKING:
@@ -94,6 +95,56 @@ def parse_table(
     FormatError
         When it is no table; names file and line.
     """
+    sample = sample_of(data)
+    if sample is not None:
+        found = _parse_plain(data, sample, name, record)
+        if found is not None:
+            return found
+    return _parse_cells(data, name, record)
+
+
+def _parse_plain(
+    data: bytes, sample: bytes, name: str, record: Mapping[str, Any] | None
+) -> tuple[ResultsTable, Dialect] | None:
+    """Read a large table of which the first and last lines hold plain numbers only, or return None.
+
+    What a table of numbers is must follow from its first and last lines: then those in between
+    must print their numbers in the same way.
+    """
+    try:
+        table, dialect = _parse_cells(sample, name, record)
+    except FormatError:
+        return None  # said again with the number of the line in the whole file
+    cells, layout = dialect.cells, dialect.layout
+    width = len(cells.headings)
+    if (
+        cells.first_line != 2
+        or cells.quoted
+        or cells.separator == " "
+        or layout.skip
+        or dialect.notation.seen
+        or (cells.headings and cells.headings[0] == "")  # rows may be counted there
+        or any(v.dtype == object for v in table.columns.values())
+    ):
+        return None
+    some, whole = (plain_numbers(d, cells.separator, width) for d in (sample, data))
+    if some is None or whole is None:
+        return None
+    columns = {h: whole.columns[i] for h, i in zip(layout.headings, layout.keep, strict=True)}
+    if any(columns[h].dtype != v.dtype for h, v in table.columns.items()):
+        return None
+    style = table.style
+    if some.printed != whole.printed:
+        if not whole.is_mixed:
+            return None
+        style = TableStyle(row_numbers=layout.row_numbers, exact=True)
+    ids = find_object_ids(columns)
+    return ResultsTable(columns, ids, units=layout.units, style=style), dialect
+
+
+def _parse_cells(
+    data: bytes, name: str, record: Mapping[str, Any] | None
+) -> tuple[ResultsTable, Dialect]:
     text, encoding = decode(data, name)
     types = record.get("types") if record else None
     known = tuple(types) if isinstance(types, dict) else ()

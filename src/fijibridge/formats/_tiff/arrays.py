@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["MappedArray", "PagedArray", "TransposedArray", "WholeArray"]
 
 Slices = tuple[slice, ...]
+_LZW = 5
 #: Decoded strips and tiles that are kept, because blocks share them.
 _CACHE_BYTES = 64 * 2**20
 
@@ -205,6 +206,11 @@ class PagedArray:
         tables = {}
         if self._key.compression in {6, 7, 34892, 33007}:
             tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
+        if self._key.compression == _LZW:
+            from fijibridge.formats._tiff.lzw import check_lzw
+
+            pixels = math.prod(self._segment) * self._page[4]
+            check_lzw(raw, self._key, pixels * int(self._key.bitspersample) // 8)
         segment, _, _ = self._key.decode(raw, index, **tables)
         data: np.ndarray = segment
         with self._lock:

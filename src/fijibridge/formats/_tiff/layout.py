@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +45,7 @@ _DTYPES = {
 #: No codec makes more of a byte than this; what claims more is no image.
 _LARGEST_RATIO = 2**20
 _SMALL = 256 * 2**20
+_LZW = 5
 _SILENT = logging.NullHandler()
 _ABSURD = "Copy the file again from its source."
 
@@ -281,7 +283,21 @@ def _series_layout(tif: Any, series: Any, file: PositionalFile) -> Layout:
     if sizes[len(lead) :] == tail and math.prod(lead) == len(series):
         paged = PagedArray(series, sizes, len(tail))
         return Layout(paged, letters, sizes, dtype, is_rgb)
-    return Layout(WholeArray(series.asarray), letters, sizes, dtype, is_rgb)
+    return Layout(WholeArray(partial(_whole, series)), letters, sizes, dtype, is_rgb)
+
+
+def _whole(series: Any) -> Any:
+    """Return all pixels, in whatever order the pages hold them."""
+    if series.keyframe.compression == _LZW:
+        from fijibridge.formats._tiff.lzw import check_lzw
+
+        size = math.prod(series.keyframe.shaped) * series.dtype.itemsize
+        for page in series:
+            for raw, _ in page.parent.filehandle.read_segments(
+                page.dataoffsets, page.databytecounts
+            ):
+                check_lzw(raw, series.keyframe, size)
+    return series.asarray()
 
 
 def _check_segments(series: Any, file: PositionalFile) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fijibridge.errors import SettingsError
 from fijibridge.model import Tracks
-from fijibridge.model._links import Faults, number_tracks
+from fijibridge.model._links import Faults, number_tracks, sorted_pairs
 from fijibridge.model._trackbuild import lineages
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def tracks_of(
     pairs = rows.reshape(-1, 2)
     swap = t[pairs[:, 0]] > t[pairs[:, 1]]
     pairs[swap] = pairs[swap][:, ::-1]
-    pairs = np.unique(pairs, axis=0) if len(pairs) else pairs
+    pairs = sorted_pairs(pairs)
     same = t[pairs[:, 0]] == t[pairs[:, 1]]
     faults.add(
         (

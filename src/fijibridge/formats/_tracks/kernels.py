@@ -159,3 +159,30 @@ def first_contour(ranks, rank, box):
             at = onward[at]
         return out[:n]
     return np.empty((0, 2), np.int64)
+
+
+@njit(cache=True, nogil=True)
+def _put(out, at, value):
+    """Write a whole number, a point and a zero; return where they end."""
+    size, rest = 1, value // 10
+    while rest > 0:
+        size += 1
+        rest //= 10
+    for i in range(size - 1, -1, -1):
+        out[at + i] = 48 + value % 10
+        value //= 10
+    out[at + size], out[at + size + 1] = 46, 48
+    return at + size + 2
+
+
+@njit(cache=True, nogil=True)
+def contour_text(contour):
+    """Return ``y.0 x.0 y.0 x.0 …`` as bytes; the contour is (m, 2) whole numbers x, y."""
+    out = np.empty(46 * len(contour) + 1, np.uint8)
+    at = 0
+    for i in range(len(contour)):
+        for k in (1, 0):
+            at = _put(out, at, contour[i, k])
+            out[at] = 32
+            at += 1
+    return out[: max(at - 1, 0)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
@@ -13,7 +14,7 @@ import numpy as np
 from fijibridge.errors import FormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["Declared", "Spots", "attributes", "declarations", "number", "read_spots", "spot_lines"]
@@ -62,9 +63,15 @@ def attributes(columns: Mapping[str, np.ndarray]) -> list[str]:
 
 
 def spot_lines(
-    frames: Iterable[tuple[int, slice]], names: Sequence[str], columns: Mapping[str, np.ndarray]
+    frames: Iterable[tuple[int, slice]],
+    names: Sequence[str],
+    columns: Mapping[str, np.ndarray],
+    ends: Callable[[int, slice], Sequence[str]] | None = None,
 ) -> Iterator[str]:
-    """Yield the lines of ``AllSpots``, frame by frame; columns have one row a spot."""
+    """Yield the lines of ``AllSpots``, frame by frame; columns have one row a spot.
+
+    `ends` gives for (frame, rows) what follows the attributes of each spot, instead of `` />``.
+    """
     count = len(names)
     yield f'    <AllSpots nspots="{count}">\n'
     for t, rows in frames:
@@ -73,10 +80,11 @@ def spot_lines(
         if not lines:
             continue
         yield f'      <SpotsInFrame frame="{t}">\n'
+        tails = [" />"] * len(lines) if ends is None else ends(t, rows)
         yield "".join(
             [
-                f"        <Spot name={quoteattr(n)} {line} />\n"
-                for n, line in zip(names[rows], lines, strict=True)
+                f"        <Spot name={quoteattr(n)} {line}{tail}\n"
+                for n, line, tail in zip(names[rows], lines, tails, strict=True)
             ]
         )
         yield "      </SpotsInFrame>\n"
@@ -116,48 +124,43 @@ class Spots:
     root: str = ""
 
 
-def _refuse_entities(path: Path) -> None:
-    """Refuse a document type: entities can make a small file fill the memory."""
-    with path.open("rb") as file:
-        head = file.read(4096)
-        file.seek(0, 2)
-        if file.tell() > _MAX_BYTES:
-            raise FormatError(f"{str(path)!r} is too large.")
-    if b"<!DOCTYPE" in head or b"<!ENTITY" in head:
+def read_spots(path: Path) -> Spots:
+    """Read spots and edges; what is read is kept as numbers, nothing as elements.
+
+    Raises
+    ------
+    FormatError
+        When it is no XML, has a document type, or ids are no numbers.
+    """
+    from xml.parsers import expat
+
+    if path.stat().st_size > _MAX_BYTES:
+        raise FormatError(f"{str(path)!r} is too large.")
+    found = _Reading()
+
+    def refuse(*_: object) -> None:
+        # entities can make a small file fill the memory
         raise FormatError(
             f"{str(path)!r} has a document type, which TrackMate's files have not.",
             "It may be harmful; take the <!DOCTYPE …> out if you know where it is from.",
         )
 
-
-def read_spots(path: Path) -> Spots:
-    """Read spots and edges; elements are let go of as soon as they are read.
-
-    Raises
-    ------
-    FormatError
-        When it is no XML, or ids are no numbers.
-    """
-    from xml.etree import ElementTree as ET
-
-    _refuse_entities(path)
-    found = _Reading()
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler = found.begin
     try:
-        for event, item in ET.iterparse(path, ("start", "end")):  # noqa: S314  # no entities
-            if event == "start":
-                found.begin(str(item.tag), item.attrib)
-            else:
-                found.end(str(item.tag), item.attrib)
-                item.clear()
-    except ET.ParseError as error:
+        with path.open("rb") as file:
+            parser.ParseFile(file)
+    except expat.ExpatError as error:
         raise FormatError(
             f"{str(path)!r} is no sound XML: {error}.", "Copy it again from its source."
         ) from error
+    count = len(found.ids)
     return Spots(
         ids=np.array(found.ids, np.int64),
         frames=np.array(found.frames, np.int64),
         names=found.names,
-        columns={k: _column(v, len(found.ids)) for k, v in found.cells.items()},
+        columns={k: _column(v, count) for k, v in found.columns.items()},
         edges=np.array(found.edges, np.int64).reshape(-1, 2),
         edge_tracks=np.array(found.tracks, np.int64),
         units=found.units,
@@ -167,63 +170,64 @@ def read_spots(path: Path) -> Spots:
 
 
 class _Reading:
-    """What has been read so far."""
+    """What has been read so far; columns are as long as their last spot."""
 
     def __init__(self) -> None:
-        self.ids: list[int] = []
-        self.frames: list[int] = []
+        self.ids = array("q")
+        self.frames = array("q")
         self.names: list[str] = []
-        self.cells: dict[str, dict[int, float]] = {}
-        self.edges: list[tuple[int, int]] = []
-        self.tracks: list[int] = []
+        self.columns: dict[str, array[float]] = {}
+        self.edges = array("q")
+        self.tracks = array("q")
         self.units = ("pixel", "frame")
         self.image: dict[str, str] = {}
         self.root = ""
         self._frame, self._track = 0, -1
 
-    def begin(self, tag: str, about: Mapping[str, str]) -> None:
+    def begin(self, tag: str, about: dict[str, str]) -> None:
         """Take the beginning of an element."""
-        if tag == "SpotsInFrame":
+        if tag == "Spot":
+            self._spot(about)
+        elif tag == "Edge":
+            self.edges.append(int(about["SPOT_SOURCE_ID"]))
+            self.edges.append(int(about["SPOT_TARGET_ID"]))
+            self.tracks.append(self._track)
+        elif tag == "SpotsInFrame":
             self._frame = int(about.get("frame", "0"))
         elif tag == "Track":
             self._track = int(about.get("TRACK_ID", "-1"))
         elif tag == "Model":
             self.units = (about.get("spatialunits", "pixel"), about.get("timeunits", "frame"))
+        elif tag == "ImageData":
+            self.image = about
         elif not self.root:
             self.root = f"{tag} {about.get('version', '')}".strip()
 
-    def end(self, tag: str, about: Mapping[str, str]) -> None:
-        """Take a whole element."""
-        if tag == "Spot":
-            row = len(self.ids)
-            if "ID" not in about:
-                raise ValueError(f"the spot {about.get('name', '')!r} has no ID")
-            for key, text in about.items():
-                if key not in ("ID", "name", "ROI_N_POINTS"):
-                    self.cells.setdefault(key, {})[row] = _float(text)
-            self.ids.append(int(about["ID"]))
-            self.frames.append(self._frame)
-            self.names.append(about.get("name", ""))
-        elif tag == "Edge":
-            pair = (int(about["SPOT_SOURCE_ID"]), int(about["SPOT_TARGET_ID"]))
-            self.edges.append(pair)
-            self.tracks.append(self._track)
-        elif tag == "ImageData":
-            self.image = dict(about)
+    def _spot(self, about: dict[str, str]) -> None:
+        row = len(self.ids)
+        name = about.pop("name", "")
+        if "ID" not in about:
+            raise ValueError(f"the spot {name!r} has no ID")
+        self.ids.append(int(about.pop("ID")))
+        self.frames.append(self._frame)
+        self.names.append(name)
+        about.pop("ROI_N_POINTS", None)
+        columns = self.columns
+        for key, text in about.items():
+            column = columns.get(key)
+            if column is None:
+                column = columns[key] = array("d")
+            if len(column) < row:
+                column.extend([math.nan] * (row - len(column)))
+            try:
+                column.append(float(text))
+            except ValueError:
+                column.append(math.nan)
 
 
-def _float(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
-
-
-def _column(cells: Mapping[int, float], count: int) -> np.ndarray:
+def _column(values: array[float], count: int) -> np.ndarray:
     out = np.full(count, np.nan)
-    out[np.fromiter(cells.keys(), np.int64, len(cells))] = np.fromiter(
-        cells.values(), np.float64, len(cells)
-    )
+    out[: len(values)] = values
     return out
 
 

@@ -225,4 +225,4 @@ def test_peak_memory(tmp_path, kind, target, chunks):
     before, after = map(int, done.stdout.split())
     assert after < 400
     # imports of the target, the compiled loops and the chunks that wait too
-    assert after - before < 240
+    assert after - before < 200

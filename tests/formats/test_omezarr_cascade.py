@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fijibridge.export.grid import blocks
+from fijibridge.formats._zarr import cascade as cascade_module
 from fijibridge.formats._zarr.cascade import Cascade
 from fijibridge.formats._zarr.chunks import ChunkFiles
 from fijibridge.model import Region
@@ -76,6 +78,35 @@ def test_block_wise_is_whole(tmp_path_factory, data):
     for box in boxes:
         region = Region(tuple(a for a, _ in box), tuple(b for _, b in box))
         cascade.write(region, image[region.slices])
+    cascade.finish()
+    for array, wanted in zip(made, expected(image, shapes, scaling), strict=True):
+        np.testing.assert_array_equal(whole(array), wanted)
+
+
+@settings(max_examples=pytest.count(40, 3000))
+@given(st.data())
+def test_announced_blocks_are_whole(tmp_path_factory, data):
+    """The next level is made of the blocks that were announced, whatever fits the memory."""
+    folder = tmp_path_factory.mktemp("c")
+    shape = tuple(data.draw(st.integers(1, 40)) for _ in range(data.draw(st.integers(1, 3))))
+    shapes = [shape, *(tuple(max(1, n >> i) for n in shape) for i in (1, 2))]
+    chunk = tuple(data.draw(st.integers(1, 8)) for _ in shape)
+    scaling = data.draw(st.sampled_from(SCALINGS))
+    image = np.random.default_rng(data.draw(st.integers(0, 999))).integers(0, 9999, shape, "u2")
+    made = arrays(folder, shapes, chunk, "u2")
+    held = data.draw(st.sampled_from([0, 300, 1 << 24]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cascade_module, "_HELD", held)
+        cascade = Cascade(made, scaling, folder)
+        times = [data.draw(st.integers(1, 4)) for _ in shape]
+        block = tuple(min(c * k, n) for c, k, n in zip(chunk, times, shape, strict=True))
+        cascade.expect(blocks(shape, block, depth_first=True))
+    other = tuple(data.draw(st.integers(1, n)) for n in shape)
+    come = block if data.draw(st.integers(0, 3)) else other  # nobody has to keep the word
+    for region in data.draw(st.permutations(list(blocks(shape, come))[:500])):
+        cascade.write(region, image[region.slices])
+    if len(list(blocks(shape, come))) > 500:
+        cascade.write(Region.whole(shape), image)
     cascade.finish()
     for array, wanted in zip(made, expected(image, shapes, scaling), strict=True):
         np.testing.assert_array_equal(whole(array), wanted)

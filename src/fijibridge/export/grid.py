@@ -204,19 +204,20 @@ def grid_for(
     parts = theirs is None or getattr(sink, "takes_parts", False)
     costly = parts and getattr(source, "costly", False) and prod(chunks) > 1
     unit = chunks if costly or theirs is None else tuple(theirs)
-    least = prod(min(c, n) for c, n in zip(unit, shape, strict=True)) * weight
+    # a thread holds a block of the source and a chunk of the sink
+    held = (unit, unit if theirs is None else tuple(theirs))
+    least = max(prod(map(min, of, shape)) for of in held) * weight
     jobs = max(1, min(jobs, memory // max(1, least)))
     samples = samples_for(weight, max(read, written), memory)
     rows = (*unit[:-1], shape[-1])  # a file without chunks takes whole rows much faster
     if not costly and theirs is None and prod(rows) > samples:
         return Grid(block=_thin(shape, keys, samples), first=(0,) * len(shape), jobs=jobs)
     goal = tuple(theirs) if costly and theirs is not None else chunks
-    if not costly and theirs is not None and _alone(unit, chunks, shape, max(read, written)):
+    if getattr(sink, "depth_first", False):  # the larger, the less waits along the edges of blocks
+        goal = tuple(theirs) if theirs is not None else goal
+    elif not costly and theirs is not None and _alone(unit, chunks, shape, max(read, written)):
         samples = 1  # pixels are read to where they are packed
-    if getattr(sink, "depth_first", False):  # as many along each axis: few chunks are cut
-        block = _cubic(shape, unit, samples)
-    else:
-        block = block_shape(shape, unit, goal, samples)
+    block = block_shape(shape, unit, goal, samples)
     first = tuple(-o % c if costly and o % c else 0 for o, c in zip(offset, unit, strict=True))
     return Grid(block=block, first=first, jobs=jobs)
 
@@ -240,17 +241,6 @@ def _alone(unit: Sequence[int], chunks: Sequence[int], shape: Sequence[int], siz
     """Whether a chunk of the sink is work enough and holds whole chunks of the source."""
     whole = all(u % c == 0 or u >= n for u, c, n in zip(unit, chunks, shape, strict=True))
     return prod(chunks) > 1 and whole and prod(unit) * size >= _ENOUGH
-
-
-def _cubic(shape: Sequence[int], unit: Sequence[int], samples: int) -> tuple[int, ...]:
-    """Return whole units, doubled along the shortest axis while they fit."""
-    block = [max(1, min(u, n)) for u, n in zip(unit, shape, strict=True)]
-    while True:
-        able = [i for i, n in enumerate(shape) if block[i] < n and unit[i] > 1]
-        if not able or 2 * prod(block) > samples:
-            return tuple(block)
-        i = min(able, key=lambda i: block[i])
-        block[i] *= 2
 
 
 def _computes(step: Step) -> bool:

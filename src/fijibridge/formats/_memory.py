@@ -1,4 +1,4 @@
-"""Memory that a thread uses again: fresh pages can cost more than what is done in them."""
+"""Memory that a thread uses again (fresh pages can cost more than what is done in them), bounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ThreadMemory"]
+__all__ = ["Allowance", "ThreadMemory"]
 
 
 class ThreadMemory:
@@ -28,3 +28,24 @@ class ThreadMemory:
             kept = np.empty(size, np.uint8)
             setattr(self._local, name, kept)
         return kept[:size].view(dtype).reshape(shape)
+
+
+class Allowance:
+    """Bytes that may wait in memory, shared by all who hold it; what is beyond goes to a file."""
+
+    def __init__(self, nbytes: int) -> None:
+        self._left = nbytes
+        self._lock = threading.Lock()
+
+    def take(self, nbytes: int) -> bool:
+        """Take some; False when not so many are left."""
+        with self._lock:
+            if self._left < nbytes:
+                return False
+            self._left -= nbytes
+            return True
+
+    def give(self, nbytes: int) -> None:
+        """Give some back."""
+        with self._lock:
+            self._left += nbytes

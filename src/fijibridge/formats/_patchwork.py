@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fijibridge.formats._memory import ThreadMemory
+from fijibridge.formats._memory import Allowance, ThreadMemory
 from fijibridge.model import Region
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = ["Patchwork", "cells_of"]
 
 
 _HELD = 16 << 20  # bytes of chunks that wait in memory
+_READ = 1 << 18  # bytes that are read at a time
 
 
 @dataclass(slots=True)
@@ -65,6 +66,8 @@ class Patchwork:
         the caller's block; they are valid during the call.
     patch
         Takes (region, pixels) of a part of a chunk that was put already.
+    held
+        How many bytes may wait in memory; None = 16 MB.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Patchwork:
         *,
         put: Callable[[Region, np.ndarray], None],
         patch: Callable[[Region, np.ndarray], None],
+        held: Allowance | None = None,
     ) -> None:
         self.shape, self.chunk, self.dtype = tuple(shape), tuple(chunk), dtype
         self._folder, self._put, self._patch = folder, put, patch
@@ -88,7 +92,8 @@ class Patchwork:
         self._free: list[int] = []
         self._slots = 0
         self._spare: list[np.ndarray] = []
-        self._held = 0
+        self._idle: list[np.ndarray] = []  # where chunks out of the file are put together
+        self._allowed = held or Allowance(_HELD)
 
     def cell_region(self, cell: Sequence[int]) -> Region:
         """Return the box of a chunk, cut at the image's edge."""
@@ -168,10 +173,9 @@ class Patchwork:
 
     def _room(self) -> _Open:
         """Return where a chunk can wait; the lock is held."""
-        if self._spare or self._held + self._nbytes <= _HELD:
-            if not self._spare:
-                self._held += self._nbytes
-                self._spare.append(np.empty(prod(self.chunk), self.dtype))
+        if not self._spare and self._allowed.take(self._nbytes):
+            self._spare.append(np.empty(prod(self.chunk), self.dtype))
+        if self._spare:
             return _Open(self._spare.pop(), 0)
         if not self._free:
             self._free.append(self._slots)
@@ -203,12 +207,18 @@ class Patchwork:
         if found.memory is not None and found.done == prod(whole.shape):
             self._put(whole, _shaped(found.memory, whole))
         else:
-            self._put(whole, self._assembled(whole, found))
+            with self._lock:
+                memory = self._idle.pop() if self._idle else None
+            if memory is None:
+                memory = np.empty(prod(self.chunk), self.dtype)
+            self._put(whole, self._assembled(whole, found, memory))
+            with self._lock:
+                self._idle.append(memory)
         with self._lock:
             self._let_go(found)
 
-    def _assembled(self, whole: Region, found: _Open) -> np.ndarray:
-        out = self._memory.get("chunk", whole.shape, self.dtype)
+    def _assembled(self, whole: Region, found: _Open, memory: np.ndarray) -> np.ndarray:
+        out = _shaped(memory, whole)
         out[...] = 0  # parts may lie over each other and leave gaps
         for part, place in found.parts:
             inner = tuple(
@@ -218,9 +228,17 @@ class Patchwork:
             if found.memory is not None:
                 out[inner] = _shaped(found.memory, whole)[inner]
             else:
-                data = self._read_at(place, prod(part.shape) * self.dtype.itemsize)
-                out[inner] = data.view(self.dtype).reshape(part.shape)
+                self._read_part(place, out[inner])
         return out
+
+    def _read_part(self, place: int, out: np.ndarray) -> None:
+        """Read what was kept, a few planes at a time."""
+        plane = out[:1].size * self.dtype.itemsize
+        step = max(1, _READ // plane)
+        for first in range(0, len(out), step):
+            some = out[first : first + step]
+            data = self._read_at(place + first * plane, some.size * self.dtype.itemsize)
+            some[...] = data.view(self.dtype).reshape(some.shape)
 
     def _write_at(self, place: int, data: np.ndarray) -> None:
         """Write into the hidden file; the lock is held."""

@@ -12,6 +12,8 @@ from numba import njit  # noqa: TID253  # this module is imported inside functio
 
 __all__ = ["halve_planes", "halve_volume", "weigh"]
 
+_ROWS, _WIDTH = 16, 512  # samples
+
 
 @njit(cache=True, nogil=True)
 def halve_volume(block: np.ndarray, out: np.ndarray) -> None:
@@ -61,44 +63,96 @@ def weigh(
 ) -> None:
     """Weighted sums along z, then y, then x; `whole` numbers are rounded, half to even.
 
+    Done in columns of `_ROWS` by `_WIDTH` samples, all planes of one after the other, so that what
+    lies between the sums stays in a core's cache.
+
     block
-        In C order, as `out`.
+        In C order, as `out`; only samples that the indices name are looked at.
     index, weight
         (n, k) per axis; a single tap of weight 1 leaves an axis as it is.
     even
         From which to which sample of x the taps are the same, two samples further each.
     """
-    height, width = block.shape[1], block.shape[2]
-    planes = np.empty((2, height, width), np.float64)
+    for y in range(0, out.shape[1], _ROWS):
+        end = min(y + _ROWS, out.shape[1])
+        top, bottom = index1[y:end].min(), index1[y:end].max() + 1
+        for x in range(0, out.shape[2], _WIDTH):
+            stop = min(x + _WIDTH, out.shape[2])
+            left, right = index2[x:stop].min(), index2[x:stop].max() + 1
+            _column(
+                block,
+                (top, bottom, left, right),
+                index0,
+                weight0,
+                index1[y:end] - top,
+                weight1[y:end],
+                index2[x:stop] - left,
+                weight2[x:stop],
+                (max(x, even[0]) - x, min(stop, even[1]) - x),
+                whole,
+                out,
+                (y, x),
+            )
+
+
+@njit(cache=True, nogil=True)
+def _column(
+    block: np.ndarray,
+    box: tuple[int, int, int, int],
+    index0: np.ndarray,
+    weight0: np.ndarray,
+    index1: np.ndarray,
+    weight1: np.ndarray,
+    index2: np.ndarray,
+    weight2: np.ndarray,
+    even: tuple[int, int],
+    whole: bool,
+    out: np.ndarray,
+    place: tuple[int, int],
+) -> None:
+    """Do `weigh` for some rows and columns; indices of y and x count from the box's corner."""
+    top, bottom, left, right = box
+    width, step = right - left, block.shape[2]
+    # rows that are nearly whole are summed in one go along z, others one by one
+    together = 4 * step <= 5 * width
+    stride = step if together else width
+    planes = np.empty((2, (bottom - top) * stride), np.float64)
     row = np.empty(width, np.float64)
-    flat, lines = block.reshape((block.shape[0], height * width)), planes.reshape((2, -1))
     p, q = np.empty(width // 2 + 1, np.float64), np.empty(width // 2 + 1, np.float64)
+    flat = block.reshape(-1)
     low, high = even
-    if index2.shape[1] != 6:
-        low = high = out.shape[2]
+    if index2.shape[1] != 6 or high < low:
+        low = high = index2.shape[0]
     n = high - low
     last = weight2[low] if n > 0 else weight2[0]
+    end = place[1] + index2.shape[0]
     z = 0
     while z < out.shape[0]:
-        count = _depth(flat, index0, weight0, z, lines)
+        count = 2 if _is_pair(index0, weight0, z) else 1
+        for r in range(1 if together else bottom - top):
+            size = (bottom - top - 1) * step + width if together else width
+            at = index0[z] * (block.shape[1] * step) + ((top + r) * step + left)
+            _depth(flat, at, size, weight0[z], count, block.shape[1] * step, planes, r * stride)
         for k in range(count):
             plane = planes[k]
-            for y in range(out.shape[1]):
-                i = index1[y]
+            for y in range(index1.shape[0]):
+                i = index1[y] * stride
                 if i.shape[0] == 6:  # here, so that it is compiled in place
                     _six(
-                        plane[i[0]],
-                        plane[i[1]],
-                        plane[i[2]],
-                        plane[i[3]],
-                        plane[i[4]],
-                        plane[i[5]],
+                        plane[i[0] : i[0] + width],
+                        plane[i[1] : i[1] + width],
+                        plane[i[2] : i[2] + width],
+                        plane[i[3] : i[3] + width],
+                        plane[i[4] : i[4] + width],
+                        plane[i[5] : i[5] + width],
                         weight1[y],
                         row,
                     )
                 else:
-                    _sum(plane, i, weight1[y], row)
-                target = out[z + k, y]
+                    _first(plane[i[0] : i[0] + width], weight1[y, 0], row)
+                    for t in range(1, i.shape[0]):
+                        _more(plane[i[t] : i[t] + width], weight1[y, t], row)
+                target = out[z + k, place[0] + y, place[1] : end]
                 if n > 0:
                     _split(row[index2[low, 0] :], n + 2, p, q)
                     _neighbours(p, q, last, whole, target[low:high])
@@ -107,33 +161,60 @@ def weigh(
 
 
 @njit(cache=True, nogil=True)
-def _depth(
-    flat: np.ndarray, index: np.ndarray, weight: np.ndarray, z: int, lines: np.ndarray
-) -> int:
-    """Sum planes; two sums at a time where the second is two planes further, else one."""
-    pair = index.shape[1] == 6 and z + 1 < index.shape[0]
+def _is_pair(index: np.ndarray, weight: np.ndarray, z: int) -> bool:
+    """Whether a sample and the next have the same six neighbours, two further."""
+    pair: bool = index.shape[1] == 6 and z + 1 < index.shape[0]
     if pair:
         for t in range(6):
             pair &= index[z, t] == index[z, 0] + t and index[z + 1, t] == index[z, t] + 2
             pair &= weight[z, t] == weight[z + 1, t]
-    if not pair:
-        _sum(flat, index[z], weight[z], lines[0])
-        return 1
-    i = index[z, 0]
-    _pair(
-        flat[i],
-        flat[i + 1],
-        flat[i + 2],
-        flat[i + 3],
-        flat[i + 4],
-        flat[i + 5],
-        flat[i + 6],
-        flat[i + 7],
-        weight[z],
-        lines[0],
-        lines[1],
-    )
-    return 2
+    return bool(pair)
+
+
+@njit(cache=True, nogil=True)
+def _depth(
+    flat: np.ndarray,
+    i: np.ndarray,
+    size: int,
+    w: np.ndarray,
+    count: int,
+    plane: int,
+    planes: np.ndarray,
+    at: int,
+) -> None:
+    """Sum runs of samples that begin at `i`; `count` 2: also those two planes further."""
+    line = planes[0, at : at + size]
+    if count == 2:
+        g, h = i[4] + 2 * plane, i[5] + 2 * plane
+        _pair(
+            flat[i[0] : i[0] + size],
+            flat[i[1] : i[1] + size],
+            flat[i[2] : i[2] + size],
+            flat[i[3] : i[3] + size],
+            flat[i[4] : i[4] + size],
+            flat[i[5] : i[5] + size],
+            flat[g : g + size],
+            flat[h : h + size],
+            w,
+            line,
+            planes[1, at : at + size],
+        )
+        return
+    if i.shape[0] == 6:
+        _six(
+            flat[i[0] : i[0] + size],
+            flat[i[1] : i[1] + size],
+            flat[i[2] : i[2] + size],
+            flat[i[3] : i[3] + size],
+            flat[i[4] : i[4] + size],
+            flat[i[5] : i[5] + size],
+            w,
+            line,
+        )
+        return
+    _first(flat[i[0] : i[0] + size], w[0], line)
+    for t in range(1, i.shape[0]):
+        _more(flat[i[t] : i[t] + size], w[t], line)
 
 
 @njit(cache=True, nogil=True)
@@ -153,26 +234,6 @@ def _others(
         for t in range(index.shape[1]):
             s += row[index[i, t]] * weight[i, t]
         line[i] = np.rint(s) if whole else s
-
-
-@njit(cache=True, nogil=True)
-def _sum(source: np.ndarray, index: np.ndarray, weight: np.ndarray, line: np.ndarray) -> None:
-    """One weighted sum of lines."""
-    if index.shape[0] == 6:
-        _six(
-            source[index[0]],
-            source[index[1]],
-            source[index[2]],
-            source[index[3]],
-            source[index[4]],
-            source[index[5]],
-            weight,
-            line,
-        )
-        return
-    _first(source[index[0]], weight[0], line)
-    for t in range(1, index.shape[0]):
-        _more(source[index[t]], weight[t], line)
 
 
 @njit(cache=True, nogil=True)

@@ -41,6 +41,8 @@ class ChunkFiles:
         ``lz4``, ``zstd`` or ``none``.
     zarr_format
         2 or 3.
+    memory
+        Shared by arrays of the same chunks; each thread has its own.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class ChunkFiles:
         *,
         codec: str,
         zarr_format: int,
+        memory: ThreadMemory | None = None,
     ) -> None:
         self.shape, self.chunk = tuple(shape), tuple(chunk)
         self.dtype = dtype.newbyteorder("<")
@@ -59,7 +62,7 @@ class ChunkFiles:
         self._told = folder, tuple(shape), tuple(chunk), dtype, codec, zarr_format
         self._folder = folder if zarr_format == 2 else folder / "c"
         self._made: set[Path] = set()
-        self._memory = ThreadMemory()
+        self._memory = memory or ThreadMemory()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let another process write chunks too."""

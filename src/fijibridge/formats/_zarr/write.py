@@ -19,6 +19,7 @@ import numpy as np
 
 from fijibridge.errors import SettingsError, UnsupportedError
 from fijibridge.formats._lazy import check_region, first_line
+from fijibridge.formats._memory import ThreadMemory
 from fijibridge.formats._target import Staged, target_errors
 from fijibridge.formats._zarr.cascade import Cascade
 from fijibridge.formats._zarr.chunks import LEVELS, ChunkFiles
@@ -35,6 +36,7 @@ from fijibridge.model.scaling import coarser, level_axes, scaling_for
 from fijibridge.model.units import PIXEL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from fijibridge.formats._format import WriteOptions
@@ -161,6 +163,17 @@ class ZarrSink:
         """Whether blocks best come in the order of an octree: levels grow with them."""
         return len(self._levels) > 1
 
+    def expect(self, regions: Iterable[Region]) -> None:
+        """Say in which blocks the image will come, before the first (see `Cascade.expect`)."""
+        assert self._cascade is not None  # noqa: S101  # made in __init__
+        self._cascade.expect(map(self._placed, regions))
+
+    def _placed(self, region: Region) -> Region:
+        """Return a region in the order of the store."""
+        return Region(
+            tuple(region.start[i] for i in self._order), tuple(region.stop[i] for i in self._order)
+        )
+
     @property
     def _folder(self) -> Path:
         return self._stage.path.joinpath(*self._target.below)
@@ -189,6 +202,7 @@ class ZarrSink:
             )
             for path, axes in self._levels
         ]
+        memory = ThreadMemory()
         files = [
             ChunkFiles(
                 self._folder / path,
@@ -197,6 +211,7 @@ class ZarrSink:
                 self._spec.dtype,
                 codec=self._compression,
                 zarr_format=target.zarr_format,
+                memory=memory,
             )
             for (path, _), array in zip(self._levels, self._arrays, strict=True)
         ]
@@ -213,12 +228,9 @@ class ZarrSink:
             return
         block = block.astype(self._spec.dtype, copy=False)
         self._note_labels(block)
-        start = [region.start[i] for i in self._order]
-        stop = [region.stop[i] for i in self._order]
-        block = block.transpose(self._order)
         with target_errors(self._stage.target):
             assert self._cascade is not None  # noqa: S101  # made in __init__
-            self._cascade.write(Region(tuple(start), tuple(stop)), block)
+            self._cascade.write(self._placed(region), block.transpose(self._order))
 
     def _note_labels(self, block: np.ndarray) -> None:
         """Remember which labels there are, for their colours, as long as they are few."""

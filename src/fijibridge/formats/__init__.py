@@ -107,6 +107,7 @@ MODULES: tuple[str, ...] = (
     "tracks_events",
     "tracks_mamut",
     "tracks_trackmate",
+    "tracks_spots",
     "tracks_geff",
     "tracks_napari",
 )

@@ -13,11 +13,19 @@ from fijibridge.formats._format import Format
 from fijibridge.formats._tracks.features import RADII, internal_name, needed, positions
 from fijibridge.formats._tracks.files import base_of, plain_path, staged_all
 from fijibridge.formats._tracks.lost import lost
-from fijibridge.formats._tracks.xml import Declared, declarations, number, spot_lines, xml_name
+from fijibridge.formats._tracks.xml import (
+    OWN,
+    Declared,
+    declarations,
+    number,
+    spot_lines,
+    track_lines,
+    xml_name,
+)
 from fijibridge.formats.tracks_trackmate import read_xml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from fijibridge.formats._format import TrackOptions
     from fijibridge.formats._location import Location
@@ -27,16 +35,6 @@ __all__ = ["FORMAT", "write_tracks"]
 
 _WHAT = "Fiji-MaMuT"
 _SUFFIX = "_mamut.xml"
-_OWN = (
-    Declared("QUALITY", "Quality", "Quality", "QUALITY"),
-    Declared("POSITION_X", "X", "X", "POSITION"),
-    Declared("POSITION_Y", "Y", "Y", "POSITION"),
-    Declared("POSITION_Z", "Z", "Z", "POSITION"),
-    Declared("POSITION_T", "T", "T", "TIME"),
-    Declared("FRAME", "Frame", "Frame", "NONE", whole=True),
-    Declared("RADIUS", "Radius", "R", "LENGTH"),
-    Declared("VISIBILITY", "Visibility", "Visibility", "NONE", whole=True),
-)
 _EDGE = (
     Declared("SPOT_SOURCE_ID", "Source spot ID", "Source ID", whole=True),
     Declared("SPOT_TARGET_ID", "Target spot ID", "Target ID", whole=True),
@@ -44,6 +42,7 @@ _EDGE = (
     Declared("VELOCITY", "Velocity", "V", "VELOCITY"),
     Declared("DISPLACEMENT", "Displacement", "D", "LENGTH"),
 )
+_EDGE_ATTRIBUTES = 'LINK_COST="0.0" VELOCITY="0.0" DISPLACEMENT="0.0"'
 _TRACK = (
     Declared("TRACK_INDEX", "Track index", "Index", whole=True),
     Declared("TRACK_ID", "Track ID", "ID", whole=True),
@@ -114,7 +113,7 @@ def write_tracks(where: Location, tracks: Tracks, options: TrackOptions) -> None
         file.write('<?xml version="1.0" encoding="UTF-8"?>\n<TrackMate version="2.7.0">\n')
         file.write('  <Model spatialunits="pixels" timeunits="frames">\n')
         file.write("    <FeatureDeclarations>\n")
-        file.writelines(declarations("SpotFeatures", (*_OWN, *declared)))
+        file.writelines(declarations("SpotFeatures", (*OWN, *declared)))
         file.writelines(declarations("EdgeFeatures", _EDGE))
         file.writelines(declarations("TrackFeatures", _TRACK))
         file.write("    </FeatureDeclarations>\n")
@@ -122,7 +121,8 @@ def write_tracks(where: Location, tracks: Tracks, options: TrackOptions) -> None
         frames = [(t, slice(bounds[t], bounds[t + 1])) for t in range(tracks.frames)]
         names = [f"track-{n}" for n in tracks.track[rows].tolist()]
         file.writelines(spot_lines(frames, names, columns))
-        file.writelines(_track_lines(tracks))
+        group = tracks.track[tracks.link]
+        file.writelines(track_lines(tracks, group, _about, _EDGE_ATTRIBUTES))
         file.write("  </Model>\n  <Settings>\n")
         file.write(_image(options.big_data_viewer))
         file.write(
@@ -160,34 +160,9 @@ def _columns(tracks: Tracks) -> tuple[dict[str, np.ndarray], list[Declared]]:
     return columns, declared
 
 
-def _track_lines(tracks: Tracks) -> Iterator[str]:
-    """Yield AllTracks and FilteredTracks; tracks without edges, which MaMuT refuses, are not."""
-    target = np.flatnonzero(tracks.link >= 0)
-    owner = tracks.track[tracks.link[target]]
-    target = target[np.argsort(owner, kind="stable")]
-    source = tracks.link[target]
-    numbers, first = np.unique(tracks.track[source], return_index=True)
-    bounds = np.append(first, len(source)).tolist()
-    colors = track_colors(numbers)
-    yield "    <AllTracks>\n"
-    for i, track in enumerate(numbers.tolist()):
-        yield (
-            f'      <Track name="Track_{track}" TRACK_ID="{track}" TRACK_INDEX="{track}" '
-            f'Track_color="{number(colors[i])}">\n'
-        )
-        rows = slice(bounds[i], bounds[i + 1])
-        pairs = zip(source[rows].tolist(), target[rows].tolist(), strict=True)
-        yield "".join(
-            [
-                f'        <Edge SPOT_SOURCE_ID="{a}" SPOT_TARGET_ID="{b}" LINK_COST="0.0" '
-                'VELOCITY="0.0" DISPLACEMENT="0.0" />\n'
-                for a, b in pairs
-            ]
-        )
-        yield "      </Track>\n"
-    yield "    </AllTracks>\n    <FilteredTracks>\n"
-    yield "".join(f'      <TrackID TRACK_ID="{track}" />\n' for track in numbers.tolist())
-    yield "    </FilteredTracks>\n"
+def _about(_: int, track: int) -> str:
+    color = number(float(track_colors(np.array(track))))
+    return f'TRACK_INDEX="{track}" Track_color="{color}"'
 
 
 def _image(xml: str) -> str:

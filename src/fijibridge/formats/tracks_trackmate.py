@@ -1,8 +1,7 @@
-"""TrackMate: its XML, written and read, and its spot tables with four lines of headings."""
+"""TrackMate: its XML, written and read."""
 
 from __future__ import annotations
 
-import itertools
 import re
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,18 +10,19 @@ import numpy as np
 
 from fijibridge.errors import FormatError
 from fijibridge.formats._format import Format
-from fijibridge.formats._location import Location
 from fijibridge.formats._tracks.features import CENTER, RADII, positions, radii
 from fijibridge.formats._tracks.files import base_of, of_file, plain_path, staged_all
 from fijibridge.formats._tracks.graph import tracks_of
 from fijibridge.formats._tracks.lost import lost
 from fijibridge.formats._tracks.xml import (
+    OWN,
     Declared,
     Spots,
     declarations,
     number,
     read_spots,
     spot_lines,
+    track_lines,
     xml_name,
 )
 from fijibridge.model import ResultsTable, Tracks
@@ -30,26 +30,16 @@ from fijibridge.model._links import sorted_pairs
 from fijibridge.model._trackbuild import whole_column
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from typing import Any
 
     from fijibridge.formats._format import TrackOptions
+    from fijibridge.formats._location import Location
 
-__all__ = ["FORMATS", "read_csv", "read_xml", "write_xml"]
+__all__ = ["FORMAT", "read_xml", "write_xml"]
 
 _VERSION = "7.14.0"
-#: What TrackMate itself measures and its window asks for.
-_OWN = (
-    Declared("QUALITY", "Quality", "Quality", "QUALITY"),
-    Declared("POSITION_X", "X", "X", "POSITION"),
-    Declared("POSITION_Y", "Y", "Y", "POSITION"),
-    Declared("POSITION_Z", "Z", "Z", "POSITION"),
-    Declared("POSITION_T", "T", "T", "TIME"),
-    Declared("FRAME", "Frame", "Frame", "NONE", whole=True),
-    Declared("RADIUS", "Radius", "R", "LENGTH"),
-    Declared("VISIBILITY", "Visibility", "Visibility", "NONE", whole=True),
-)
 #: What is known about objects beyond TrackMate's model.
 _IDS = (
     Declared("LABEL_ID", "Label", "Label", whole=True),
@@ -123,14 +113,15 @@ def write_xml(where: Location, tracks: Tracks, options: TrackOptions) -> None:
         space, time = _units(source)
         file.write(f'  <Model spatialunits="{space}" timeunits="{time}">\n')
         file.write("    <FeatureDeclarations>\n")
-        file.writelines(declarations("SpotFeatures", (*_OWN, *_IDS, *declared)))
+        file.writelines(declarations("SpotFeatures", (*OWN, *_IDS, *declared)))
         file.writelines(declarations("EdgeFeatures", _EDGE))
         file.writelines(declarations("TrackFeatures", _TRACK))
         file.write("    </FeatureDeclarations>\n")
         names = [f"ID{i}" for i in range(len(tracks))]
         ends = partial(_outlines, tracks, columns, options.outlines, _scale(source))
         file.writelines(spot_lines(tracks.by_frame(), names, columns, ends))
-        file.writelines(_track_lines(tracks))
+        # TrackMate's tracks are lineages
+        file.writelines(track_lines(tracks, tracks.lineage, _about, 'LINK_COST="0.0"'))
         file.write("  </Model>\n")
         file.write(f"  <Settings>\n{_image(tracks, source)}{_SETTINGS}  </Settings>\n")
         file.write('  <GUIState state="ConfigureViews" />\n  <DisplaySettings />\n</TrackMate>\n')
@@ -214,30 +205,8 @@ def _units(source: Any) -> tuple[str, str]:
     return axes.get("x").unit, "frame" if time == "pixel" else time
 
 
-def _track_lines(tracks: Tracks) -> Iterator[str]:
-    """Yield AllTracks and FilteredTracks: one track a lineage that has an edge."""
-    target = np.flatnonzero(tracks.link >= 0)
-    target = target[np.argsort(tracks.lineage[target], kind="stable")]
-    source = tracks.link[target]
-    line = tracks.lineage[target]
-    numbers, first = np.unique(line, return_index=True)
-    bounds = np.append(first, len(line)).tolist()
-    yield "    <AllTracks>\n"
-    for i, track in enumerate(numbers.tolist()):
-        rows = slice(bounds[i], bounds[i + 1])
-        yield (f'      <Track name="Track_{track}" TRACK_ID="{track}" TRACK_INDEX="{i}">\n')
-        pairs = zip(source[rows].tolist(), target[rows].tolist(), strict=True)
-        yield "".join(
-            [
-                f'        <Edge SPOT_SOURCE_ID="{a}" SPOT_TARGET_ID="{b}" LINK_COST="0.0" />\n'
-                for a, b in pairs
-            ]
-        )
-        yield "      </Track>\n"
-    yield "    </AllTracks>\n    <FilteredTracks>\n"
-    for track in numbers.tolist():
-        yield f'      <TrackID TRACK_ID="{track}" />\n'
-    yield "    </FilteredTracks>\n"
+def _about(i: int, _: int) -> str:
+    return f'TRACK_INDEX="{i}"'
 
 
 def _image(tracks: Tracks, source: Any) -> str:
@@ -372,102 +341,11 @@ def _number(text: str | None, other: float) -> float:
     return found if np.isfinite(found) else other
 
 
-def read_csv(where: Location) -> Tracks:
-    """Read a spot table of TrackMate: TRACK_ID, FRAME, positions, four lines of headings.
-
-    Returns
-    -------
-    Tracks
-        The table has no edges: spots of a TRACK_ID follow one another in time, and where a frame
-        has several, each is linked to the nearest spot of the frame before. Labels are ID + 1.
-
-    Raises
-    ------
-    FormatError
-        When columns are missing.
-    """
-    from fijibridge.formats.csv import FORMATS
-
-    read = FORMATS[0].read_table
-    assert read is not None  # noqa: S101  # tables in text are read
-    with of_file(where.path, "spot table of TrackMate"):
-        table = read(Location(where.path))
-        missing = [h for h in ("TRACK_ID", "FRAME") if h not in table]
-        if missing:
-            raise FormatError(
-                f"{str(where.path)!r} has no column {missing[0]}.",
-                "Export the spots table in TrackMate.",
-            )
-        frame = whole_column(_cells(table["FRAME"]), "FRAME", empty=-1)
-        line = _cells(table["TRACK_ID"])
-        node = _cells(table["ID"]) if "ID" in table else np.arange(len(frame))
-        node = whole_column(node, "ID")
-        xyz = np.stack(
-            [
-                np.nan_to_num(_cells(table[f"POSITION_{k}"]))
-                if f"POSITION_{k}" in table
-                else np.zeros(len(frame))
-                for k in "XYZ"
-            ],
-            axis=1,
-        )
-        edges = node[_nearest_links(frame, line, xyz)]
-        label = node - min(0, int(node.min()) if len(node) else 0) + 1
-        known = {"tracked": np.isfinite(line)}
-        tracks, _ = tracks_of(node, frame, label, edges, known)
-        numbers = {h: v for h, v in table.columns.items() if v.dtype.kind in "biuf"}
-        left = ("ID", "TRACK_ID", "FRAME", "LABEL", "TRACK_NAME", "TRACK_VISIBLE")
-        kept = {h: v for h, v in numbers.items() if h not in left}
-        for i, key in enumerate("XYZ"):
-            if f"POSITION_{key}" in kept and (i < 2 or xyz[:, 2].any()):
-                kept[f"{CENTER}_{i}"] = kept[f"POSITION_{key}"]
-        ids = np.stack([frame, label], axis=1)
-        return tracks.with_features(ResultsTable(kept, ids)) if kept else tracks
-
-
-def _cells(values: np.ndarray) -> np.ndarray:
-    """Return numbers; texts such as TrackMate's mark for "none" are NaN."""
-    if values.dtype.kind in "biuf":
-        return values.astype(np.float64)
-
-    def one(text: Any) -> float:
-        try:
-            return float(text)
-        except (TypeError, ValueError):
-            return float("nan")
-
-    return np.array([one(v) for v in values], np.float64)
-
-
-def _nearest_links(frame: np.ndarray, line: np.ndarray, xyz: np.ndarray) -> np.ndarray:
-    """Return (m, 2) rows (parent, child) inside each TRACK_ID."""
-    rows = np.flatnonzero(np.isfinite(line))
-    rows = rows[np.lexsort((frame[rows], line[rows]))]
-    pairs: list[np.ndarray] = []
-    bounds = np.flatnonzero(np.diff(line[rows])) + 1
-    for part in np.split(rows, bounds) if len(rows) else []:
-        cuts = np.flatnonzero(np.diff(frame[part])) + 1
-        groups = np.split(part, cuts)
-        if len(groups) == len(part):  # one spot a frame
-            pairs.append(np.stack([part[:-1], part[1:]], axis=1))
-            continue
-        for before, now in itertools.pairwise(groups):
-            gaps = np.linalg.norm(xyz[now][:, None] - xyz[before][None], axis=2)
-            pairs.append(np.stack([before[gaps.argmin(axis=1)], now], axis=1))
-    return np.concatenate(pairs) if pairs else np.empty((0, 2), np.int64)
-
-
 def _sniff_xml(path: Path, head: bytes) -> bool:
     return b"<TrackMate" in head and not path.name.lower().endswith("_mamut.xml")
 
 
-def _sniff_csv(path: Path, head: bytes) -> bool:
-    del path
-    first = head.split(b"\n", 1)[0].strip().decode("utf-8", "replace").lstrip("\ufeff").split(",")
-    return {"TRACK_ID", "FRAME"} <= {h.strip().strip('"') for h in first}
-
-
-XML = Format(
+FORMAT = Format(
     name="trackmate",
     suffixes=(".xml",),
     title="a TrackMate file",
@@ -478,11 +356,3 @@ XML = Format(
     lost_tracks=_lost,
     track_needs=frozenset({"features"}),
 )
-CSV = Format(
-    name="trackmate spots",
-    suffixes=(".csv",),
-    title="a spot table of TrackMate",
-    sniff=_sniff_csv,
-    read_tracks=read_csv,
-)
-FORMATS = (XML, CSV)

@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Declared", "Spots", "attributes", "declarations", "number", "read_spots", "spot_lines"]
+    from fijibridge.model import Tracks
+
+__all__ = [
+    "OWN",
+    "Declared",
+    "Spots",
+    "attributes",
+    "declarations",
+    "number",
+    "read_spots",
+    "spot_lines",
+    "track_lines",
+]
 
 _MAX_BYTES = 1 << 34
 
@@ -31,6 +43,19 @@ class Declared:
     short: str
     dimension: str = "NONE"
     whole: bool = False
+
+
+#: What TrackMate itself measures and its window asks for.
+OWN = (
+    Declared("QUALITY", "Quality", "Quality", "QUALITY"),
+    Declared("POSITION_X", "X", "X", "POSITION"),
+    Declared("POSITION_Y", "Y", "Y", "POSITION"),
+    Declared("POSITION_Z", "Z", "Z", "POSITION"),
+    Declared("POSITION_T", "T", "T", "TIME"),
+    Declared("FRAME", "Frame", "Frame", "NONE", whole=True),
+    Declared("RADIUS", "Radius", "R", "LENGTH"),
+    Declared("VISIBILITY", "Visibility", "Visibility", "NONE", whole=True),
+)
 
 
 def number(value: float) -> str:
@@ -89,6 +114,44 @@ def spot_lines(
         )
         yield "      </SpotsInFrame>\n"
     yield "    </AllSpots>\n"
+
+
+def track_lines(
+    tracks: Tracks, group: np.ndarray, about: Callable[[int, int], str], edge: str
+) -> Iterator[str]:
+    """Yield ``AllTracks`` and ``FilteredTracks``; MaMuT refuses tracks without edges: left out.
+
+    Parameters
+    ----------
+    tracks
+        Their links are the edges.
+    group
+        (n,) number of the program's track that the edge to an object belongs to.
+    about
+        Given the place of a track and its number, more attributes of it.
+    edge
+        More attributes of every edge.
+    """
+    target = np.flatnonzero(tracks.link >= 0)
+    target = target[np.argsort(group[target], kind="stable")]
+    source = tracks.link[target]
+    numbers, first = np.unique(group[target], return_index=True)
+    bounds = np.append(first, len(target)).tolist()
+    yield "    <AllTracks>\n"
+    for i, track in enumerate(numbers.tolist()):
+        yield f'      <Track name="Track_{track}" TRACK_ID="{track}" {about(i, track)}>\n'
+        rows = slice(bounds[i], bounds[i + 1])
+        pairs = zip(source[rows].tolist(), target[rows].tolist(), strict=True)
+        yield "".join(
+            [
+                f'        <Edge SPOT_SOURCE_ID="{a}" SPOT_TARGET_ID="{b}" {edge} />\n'
+                for a, b in pairs
+            ]
+        )
+        yield "      </Track>\n"
+    yield "    </AllTracks>\n    <FilteredTracks>\n"
+    yield "".join(f'      <TrackID TRACK_ID="{track}" />\n' for track in numbers.tolist())
+    yield "    </FilteredTracks>\n"
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from fijibridge.model.scaling import scaling_for
 from fijibridge.patch.boxes import LevelWork, level_works
 from fijibridge.patch.checkout import check_is_file, level_number
 from fijibridge.patch.detect import Detected, detect_rule
-from fijibridge.patch.provenance import Provenance, Witness, find_provenance
+from fijibridge.patch.provenance import Provenance, Witness, find_provenance, sidecar_of
 from fijibridge.patch.region import parse_region, region_text
 from fijibridge.patch.store import named_node, open_store, plain_path, steady
 
@@ -133,12 +133,19 @@ class CheckinPlan:
     @property
     def text(self) -> str:
         """What people read."""
-        parts = [f"{w.level.name or 'array'}: {len(w.written)} chunks" for w in self.works]
+        parts = [
+            f"{f'level {w.level.name}' if w.level.name else 'array'}: {_chunks(len(w.written))}"
+            for w in self.works
+        ]
         return (
             f"{self.path} -> {self.pyramid.name} "
             f"{region_text(self.stored.axes, self.region)}; {', '.join(parts)}; "
             f"coarser levels: {self.detected.text}"
         )
+
+
+def _chunks(number: int) -> str:
+    return "1 chunk" if number == 1 else f"{number} chunks"
 
 
 def plan_checkin(
@@ -265,8 +272,9 @@ def _witness(path: str, source: ImageSource, *, told: bool) -> Witness | None:
     if found is None and not told:
         raise SettingsError(
             f"Nothing in or beside {path!r} says where it came from: no property, no Info, no "
-            "slice label and no NAME_patch.json.",
-            _TYPE_PLACE,
+            f"slice label and no {sidecar_of(Location.parse(path).path).name}.",
+            "Put the NAME_patch.json of its check-out beside it under that name. Or n"
+            + _TYPE_PLACE[1:],
         )
     return found
 

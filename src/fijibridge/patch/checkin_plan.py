@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fijibridge.formats._zarr.pyramid import Pyramid, StoredLevel
-    from fijibridge.model import ImageSource
+    from fijibridge.model import Axes, ImageSource
     from fijibridge.model.scaling import Scaling
 
 _Region: TypeAlias = "str | Region | Mapping[str, Sequence[float | None]] | Sequence[slice]"
@@ -415,6 +415,12 @@ def _check_fits(
         for key in dict.fromkeys((*stored.axes.keys, *axes.keys))
         if axes.size(key) != wanted.get(key, 1)
     ]
+    if wrong and (named := _otherwise_named(axes, stored.axes.keys, box)):
+        raise SettingsError(
+            f"{path!r} does not fit {region_text(stored.axes, box)}: {'; '.join(wrong)}. Who "
+            "saved it named its axes otherwise.",
+            f"If nothing else was changed, say what they are: --axes {named}",
+        )
     if wrong:
         raise SettingsError(
             f"{path!r} does not fit {region_text(stored.axes, box)}: {'; '.join(wrong)}. "
@@ -423,6 +429,17 @@ def _check_fits(
             "--store STORE --region z=…,y=…,x=…"
             + ("" if told else f" (whole: {region_text(stored.axes, box)})"),
         )
+
+
+def _otherwise_named(axes: Axes, keys: str, box: Region) -> str:
+    """Return other letters for a file's axes with which it fits its place, "" for none."""
+    wanted = [(key, n) for key, n in zip(keys, box.shape, strict=True) if n > 1]
+    long = [axis for axis in axes if axis.size > 1]
+    if [axis.size for axis in long] != [n for _, n in wanted]:
+        return ""
+    free = iter(key for key in "tczyx" if key not in dict(wanted))
+    names = iter(key for key, _ in wanted)
+    return "".join(next(names) if axis.size > 1 else next(free) for axis in axes)
 
 
 def _check_dtype(

@@ -13,7 +13,7 @@ from fijibridge.formats._zarr.new_labels import new_labels
 from fijibridge.model import Region
 from fijibridge.patch.boxes import within
 from fijibridge.patch.checkin_plan import CheckinOptions, CheckinPlan, plan_checkin
-from fijibridge.patch.checkout import Fingerprint
+from fijibridge.patch.fingerprint import Fingerprint, slabs
 from fijibridge.patch.journal import Journal
 from fijibridge.patch.rebuild import rebuild
 from fijibridge.patch.region import region_text
@@ -172,8 +172,6 @@ class _Follower:
     """Gives what `rebuild` sees, slab by slab, to a fingerprint, with its place."""
 
     def __init__(self, plan: CheckinPlan, found: Fingerprint) -> None:
-        from fijibridge.patch.checkout import slabs
-
         self._slabs = slabs(plan.stored, plan.region, joined=False)
         self._found = found
 

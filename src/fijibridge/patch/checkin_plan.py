@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
 from fijibridge.errors import FormatError, SettingsError, UnsupportedError
 from fijibridge.formats import open_image
 from fijibridge.formats._location import Location
@@ -19,6 +17,7 @@ from fijibridge.model.scaling import scaling_for
 from fijibridge.patch.boxes import LevelWork, level_works
 from fijibridge.patch.checkout import check_is_file, level_number
 from fijibridge.patch.detect import Detected, detect_rule
+from fijibridge.patch.fits import check_dtype, check_fits
 from fijibridge.patch.provenance import Provenance, Witness, find_provenance, sidecar_of
 from fijibridge.patch.region import parse_region, region_text
 from fijibridge.patch.store import named_node, open_store, plain_path, steady
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fijibridge.formats._zarr.pyramid import Pyramid, StoredLevel
-    from fijibridge.model import Axes, ImageSource
+    from fijibridge.model import ImageSource
     from fijibridge.model.scaling import Scaling
 
 _Region: TypeAlias = "str | Region | Mapping[str, Sequence[float | None]] | Sequence[slice]"
@@ -35,7 +34,6 @@ _Region: TypeAlias = "str | Region | Mapping[str, Sequence[float | None]] | Sequ
 __all__ = ["CheckinOptions", "CheckinPlan", "plan_checkin"]
 
 _TYPE_PLACE = "Name the place: fijibridge patch checkin FILE --store STORE --region z=…,y=…,x=…"
-_LABEL_FILES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32")
 #: Seconds to wait for another check-in into the same store.
 WAIT = 30.0
 
@@ -234,8 +232,8 @@ def _plan(
         if origin is not None and (box != origin.region or origin.level != stored.name):
             notes.append("The place was told; what was there at check-out is not compared.")
             origin = None
-        _check_fits(path, source, stored, box, told=region is not None)
-        _check_dtype(path, source, stored, origin, options)
+        check_fits(path, source, stored, box, told=region is not None)
+        check_dtype(path, source, stored, origin, convert=options.convert_dtype)
         if not options.force:
             _check_finest(path, pyramid, index)
         detected = _rule(pyramid, index, box, origin, options)
@@ -310,7 +308,7 @@ def _plan_labels(
             box = parse_region({k: (a, b) for k, a, b in ends if k in axes}, axes)
         else:
             box = Region.whole(axes.shape)
-        _check_fits(path, source, levels[0], box, told=region is not None)
+        check_fits(path, source, levels[0], box, told=region is not None)
         rule = rule_for("labels")
         works = level_works(levels, rule, box)
     except BaseException:
@@ -402,68 +400,6 @@ def _box(
     if origin is None:
         raise SettingsError("Nothing says which region the patch is.", _TYPE_PLACE)
     return parse_region(origin.region, stored.axes)
-
-
-def _check_fits(
-    path: str, source: ImageSource, stored: StoredLevel, box: Region, *, told: bool
-) -> None:
-    """Raise when the file is not as large as its place."""
-    axes = source.spec.axes
-    wanted = dict(zip(stored.axes.keys, box.shape, strict=True))
-    wrong = [
-        f"{key} has {axes.size(key)} samples, its place {wanted.get(key, 1)}"
-        for key in dict.fromkeys((*stored.axes.keys, *axes.keys))
-        if axes.size(key) != wanted.get(key, 1)
-    ]
-    if wrong and (named := _otherwise_named(axes, stored.axes.keys, box)):
-        raise SettingsError(
-            f"{path!r} does not fit {region_text(stored.axes, box)}: {'; '.join(wrong)}. Who "
-            "saved it named its axes otherwise.",
-            f"If nothing else was changed, say what they are: --axes {named}",
-        )
-    if wrong:
-        raise SettingsError(
-            f"{path!r} does not fit {region_text(stored.axes, box)}: {'; '.join(wrong)}. "
-            "It was cropped, resized or projected after check-out.",
-            "Edit without changing its size, or name the place of what is left: "
-            "--store STORE --region z=…,y=…,x=…"
-            + ("" if told else f" (whole: {region_text(stored.axes, box)})"),
-        )
-
-
-def _otherwise_named(axes: Axes, keys: str, box: Region) -> str:
-    """Return other letters for a file's axes with which it fits its place, "" for none."""
-    wanted = [(key, n) for key, n in zip(keys, box.shape, strict=True) if n > 1]
-    long = [axis for axis in axes if axis.size > 1]
-    if [axis.size for axis in long] != [n for _, n in wanted]:
-        return ""
-    free = iter(key for key in "tczyx" if key not in dict(wanted))
-    names = iter(key for key, _ in wanted)
-    return "".join(next(names) if axis.size > 1 else next(free) for axis in axes)
-
-
-def _check_dtype(
-    path: str,
-    source: ImageSource,
-    stored: StoredLevel,
-    origin: Provenance | None,
-    options: CheckinOptions,
-) -> None:
-    have = source.spec.dtype
-    wanted = np.dtype(np.uint8) if stored.dtype.kind == "b" else stored.dtype
-    if have == wanted or options.convert_dtype:
-        return
-    if origin is not None and str(have) == origin.file_dtype:
-        return  # as it was checked out; exactness is looked at pixel by pixel
-    if origin is not None and (str(wanted), str(have)) == ("float16", "float32"):
-        return  # ImageJ's files hold no halves
-    if origin is not None and origin.role == "labels" and str(have) in _LABEL_FILES:
-        return  # what label files for ImageJ hold, whatever the store does
-    raise SettingsError(
-        f"{path!r} has pixels of {have}, {stored.name or 'the array'} has {wanted}.",
-        "Convert it back in the program that changed it, or say convert_dtype (--convert-dtype): "
-        "values are rounded and limited to what the store holds.",
-    )
 
 
 def _rule(

@@ -257,3 +257,19 @@ def test_one_waits_for_the_other(tmp_path):
     assert seen == ["held", "free"]
     thread.join()
     assert manifest(store)["about"]["region"] == "z=3:15,y=5:30,x=9:40"
+
+
+def test_a_patch_that_is_edited_further_goes_in_again(tmp_path):
+    _, store = _store(tmp_path)
+    _edit(tmp_path)
+    fb.checkin(tmp_path / "p.npy")
+    np.save(tmp_path / "p.npy", np.load(tmp_path / "p.npy") + np.uint16(5))
+    done = fb.checkin(tmp_path / "p.npy")
+    assert any("checked in before" in note for note in done.notes)
+    new = np.load(tmp_path / "p.npy")
+    assert np.array_equal(read_levels(store)[0][3:15, 5:30, 9:40], new)
+    fb.checkout(store, "z=3:5", tmp_path / "q.npy")
+    np.save(tmp_path / "q.npy", np.load(tmp_path / "q.npy") + np.uint16(1))
+    fb.checkin(tmp_path / "q.npy")  # somebody else's change is not replaced
+    with pytest.raises(SettingsError, match="was changed at"):
+        fb.checkin(tmp_path / "p.npy")

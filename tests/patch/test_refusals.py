@@ -293,3 +293,17 @@ def test_an_edit_that_fails_half_way_leaves_the_old_file(place, monkeypatch):
         fb.checkin(folder / "p.tif")
     shutil.rmtree(folder / "copy.ome.zarr")
     assert tree(folder, journal=True) == before
+
+
+def test_axes_that_another_program_named_otherwise(place):
+    tifffile = pytest.importorskip("tifffile")
+    folder, store, a = place
+    fb.checkout(store, "z=2:6", folder / "p.tif")
+    tifffile.imwrite(folder / "p.tif", a[2:6] + np.uint16(1), imagej=True)  # 4 channels, it says
+    before = tree(store)
+    with pytest.raises(SettingsError, match="named its axes otherwise") as caught:
+        fb.checkin(folder / "p.tif")
+    assert "--axes zyx" in caught.value.hint
+    assert tree(store) == before
+    fb.checkin(folder / "p.tif", axes="zyx")
+    assert np.array_equal(read_levels(store)[0][2:6], a[2:6] + 1)

@@ -154,7 +154,7 @@ def test_words_of_the_command_line(storage, url, tmp_path, capsys):
     a[1:7, 2:14, 3:15] += 1
     assert _is(_levels(storage, url, tmp_path), a)
     assert main(["patch", "status", url]) == 0
-    assert "1 check-ins can be taken back" in capsys.readouterr().out
+    assert "1 check-in can be taken back" in capsys.readouterr().out
     assert main(["patch", "prune", url]) == 0
     assert not any(name.startswith(HOME) for name in _names(storage, url))
 

@@ -69,10 +69,14 @@ def _entry(entry: Entry, journal: Journal) -> dict[str, Any]:
     }
 
 
+def _checkins(number: int) -> str:
+    return "1 check-in" if number == 1 else f"{number} check-ins"
+
+
 def _status(value: PatchSettings, journal: Journal) -> JobReport:
     entries = [_entry(entry, journal) for entry in journal.entries()]
     owner = journal.at_work()
-    lines = [f"{value.store}: {len(entries)} check-ins can be taken back"]
+    lines = [f"{value.store}: {_checkins(len(entries))} can be taken back"]
     if owner is not None:
         age = max(0.0, time.time() - float(owner.get("since", time.time())))
         lines.append(
@@ -80,7 +84,7 @@ def _status(value: PatchSettings, journal: Journal) -> JobReport:
         )
     lines += [
         f"  {e['entry']}  {e['time']}  {e['owner']}  {Path(e['file']).name}  {e['region']}  "
-        f"{e['units']} chunks, {e['bytes_kept'] / 1e6:.1f} MB kept"
+        f"{e['units']} chunks, {e['bytes_kept'] / 1e6:.1f} MB kept for undo"
         + ("" if e["state"] == "done" else "  INTERRUPTED: fijibridge patch recover STORE")
         for e in entries
     ]
@@ -124,7 +128,7 @@ def _prune(value: PatchSettings, journal: Journal) -> JobReport:
     with journal.locked():
         journal.recover()
         count, freed = journal.prune(value.keep)
-    line = f"{value.store}: {count} check-ins forgotten, {freed / 1e6:.1f} MB freed"
+    line = f"{value.store}: {_checkins(count)} forgotten, {freed / 1e6:.1f} MB freed"
     return JobReport(line=line, data={"forgotten": count, "bytes_freed": freed})
 
 

@@ -98,7 +98,7 @@ def _run(value: CheckinSettings, _context: Context) -> Plan:
 
 
 def _planned(plan: CheckinPlan) -> dict[str, Any]:
-    facts = plan.facts()
+    facts = {name: fact for name, fact in plan.facts().items() if fact}
     for one in facts.pop("levels"):
         facts[f"level {one['level']}".strip()] = (
             f"{one['touched']}: {one['chunks_written']} chunks written, {one['chunks_read']} read"

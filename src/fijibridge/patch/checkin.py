@@ -13,7 +13,7 @@ from fijibridge.formats._zarr.new_labels import new_labels
 from fijibridge.model import Region
 from fijibridge.patch.boxes import within
 from fijibridge.patch.checkin_plan import CheckinOptions, CheckinPlan, plan_checkin
-from fijibridge.patch.checkout import Fingerprint
+from fijibridge.patch.fingerprint import Fingerprint, slabs
 from fijibridge.patch.journal import Journal
 from fijibridge.patch.rebuild import rebuild
 from fijibridge.patch.region import region_text
@@ -119,14 +119,14 @@ def run_checkin(plan: CheckinPlan, tick: Callable[[], None] = lambda: None) -> C
         journal = Journal(keys_of(plan.pyramid), tick)
         with journal.locked(plan.options.wait):
             notes = [*plan.notes, *(f"Recovered first: {text}." for text in journal.recover())]
-            entry = _staged_and_moved(plan, journal)
+            entry = _staged_and_moved(plan, journal, notes)
     finally:
         plan.pyramid.close()
         plan.source.close()
     return CheckinResult(entry, plan.facts(), tuple(notes))
 
 
-def _staged_and_moved(plan: CheckinPlan, journal: Journal) -> str:
+def _staged_and_moved(plan: CheckinPlan, journal: Journal, notes: list[str]) -> str:
     origin = plan.origin
     before = Fingerprint(plan.stored) if origin is not None and not plan.options.force else None
     seen = _Follower(plan, before) if before is not None else None
@@ -147,7 +147,9 @@ def _staged_and_moved(plan: CheckinPlan, journal: Journal) -> str:
     try:
         rebuild(plan.works, plan.detected.rule, _reader(plan), emit, seen)
         if before is not None and origin is not None and before.sha256 != origin.sha256:
-            raise _stale(plan, origin, before, journal)  # noqa: TRY301  # the staged units must go
+            if not _is_its_own(plan, origin, journal):
+                raise _stale(plan, origin, before, journal)  # noqa: TRY301  # the staged units must go
+            notes.append("It replaces what this patch was when it was checked in before.")
         for key, data in _documents(plan).items():
             staged.stage(key, data)
         entry = staged.commit()
@@ -170,8 +172,6 @@ class _Follower:
     """Gives what `rebuild` sees, slab by slab, to a fingerprint, with its place."""
 
     def __init__(self, plan: CheckinPlan, found: Fingerprint) -> None:
-        from fijibridge.patch.checkout import slabs
-
         self._slabs = slabs(plan.stored, plan.region, joined=False)
         self._found = found
 
@@ -179,6 +179,15 @@ class _Follower:
         region = next(self._slabs)
         assert region.shape == block.shape  # noqa: S101  # both go by the same slabs
         self._found.see(region, block)
+
+
+def _is_its_own(plan: CheckinPlan, origin: Provenance, journal: Journal) -> bool:
+    """Whether the place is as the last check-in of the same patch left it: edited further since."""
+    mine = [entry for entry in journal.entries() if entry.about.get("patch") == origin.id]
+    if not mine:
+        return False
+    changed = set(journal.changed_since(mine[-1]))
+    return changed.isdisjoint(plan.stored.key(unit) for unit in plan.stored.units(plan.region))
 
 
 def _stale(

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
 from fijibridge.errors import FormatError, SettingsError, UnsupportedError
 from fijibridge.formats import open_image
 from fijibridge.formats._location import Location
@@ -19,7 +17,8 @@ from fijibridge.model.scaling import scaling_for
 from fijibridge.patch.boxes import LevelWork, level_works
 from fijibridge.patch.checkout import check_is_file, level_number
 from fijibridge.patch.detect import Detected, detect_rule
-from fijibridge.patch.provenance import Provenance, Witness, find_provenance
+from fijibridge.patch.fits import check_dtype, check_fits
+from fijibridge.patch.provenance import Provenance, Witness, find_provenance, sidecar_of
 from fijibridge.patch.region import parse_region, region_text
 from fijibridge.patch.store import named_node, open_store, plain_path, steady
 
@@ -35,7 +34,6 @@ _Region: TypeAlias = "str | Region | Mapping[str, Sequence[float | None]] | Sequ
 __all__ = ["CheckinOptions", "CheckinPlan", "plan_checkin"]
 
 _TYPE_PLACE = "Name the place: fijibridge patch checkin FILE --store STORE --region z=…,y=…,x=…"
-_LABEL_FILES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32")
 #: Seconds to wait for another check-in into the same store.
 WAIT = 30.0
 
@@ -133,12 +131,19 @@ class CheckinPlan:
     @property
     def text(self) -> str:
         """What people read."""
-        parts = [f"{w.level.name or 'array'}: {len(w.written)} chunks" for w in self.works]
+        parts = [
+            f"{f'level {w.level.name}' if w.level.name else 'array'}: {_chunks(len(w.written))}"
+            for w in self.works
+        ]
         return (
             f"{self.path} -> {self.pyramid.name} "
             f"{region_text(self.stored.axes, self.region)}; {', '.join(parts)}; "
             f"coarser levels: {self.detected.text}"
         )
+
+
+def _chunks(number: int) -> str:
+    return "1 chunk" if number == 1 else f"{number} chunks"
 
 
 def plan_checkin(
@@ -227,8 +232,8 @@ def _plan(
         if origin is not None and (box != origin.region or origin.level != stored.name):
             notes.append("The place was told; what was there at check-out is not compared.")
             origin = None
-        _check_fits(path, source, stored, box, told=region is not None)
-        _check_dtype(path, source, stored, origin, options)
+        check_fits(path, source, stored, box, told=region is not None)
+        check_dtype(path, source, stored, origin, convert=options.convert_dtype)
         if not options.force:
             _check_finest(path, pyramid, index)
         detected = _rule(pyramid, index, box, origin, options)
@@ -265,8 +270,9 @@ def _witness(path: str, source: ImageSource, *, told: bool) -> Witness | None:
     if found is None and not told:
         raise SettingsError(
             f"Nothing in or beside {path!r} says where it came from: no property, no Info, no "
-            "slice label and no NAME_patch.json.",
-            _TYPE_PLACE,
+            f"slice label and no {sidecar_of(Location.parse(path).path).name}.",
+            "Put the NAME_patch.json of its check-out beside it under that name. Or n"
+            + _TYPE_PLACE[1:],
         )
     return found
 
@@ -302,7 +308,7 @@ def _plan_labels(
             box = parse_region({k: (a, b) for k, a, b in ends if k in axes}, axes)
         else:
             box = Region.whole(axes.shape)
-        _check_fits(path, source, levels[0], box, told=region is not None)
+        check_fits(path, source, levels[0], box, told=region is not None)
         rule = rule_for("labels")
         works = level_works(levels, rule, box)
     except BaseException:
@@ -394,51 +400,6 @@ def _box(
     if origin is None:
         raise SettingsError("Nothing says which region the patch is.", _TYPE_PLACE)
     return parse_region(origin.region, stored.axes)
-
-
-def _check_fits(
-    path: str, source: ImageSource, stored: StoredLevel, box: Region, *, told: bool
-) -> None:
-    """Raise when the file is not as large as its place."""
-    axes = source.spec.axes
-    wanted = dict(zip(stored.axes.keys, box.shape, strict=True))
-    wrong = [
-        f"{key} has {axes.size(key)} samples, its place {wanted.get(key, 1)}"
-        for key in dict.fromkeys((*stored.axes.keys, *axes.keys))
-        if axes.size(key) != wanted.get(key, 1)
-    ]
-    if wrong:
-        raise SettingsError(
-            f"{path!r} does not fit {region_text(stored.axes, box)}: {'; '.join(wrong)}. "
-            "It was cropped, resized or projected after check-out.",
-            "Edit without changing its size, or name the place of what is left: "
-            "--store STORE --region z=…,y=…,x=…"
-            + ("" if told else f" (whole: {region_text(stored.axes, box)})"),
-        )
-
-
-def _check_dtype(
-    path: str,
-    source: ImageSource,
-    stored: StoredLevel,
-    origin: Provenance | None,
-    options: CheckinOptions,
-) -> None:
-    have = source.spec.dtype
-    wanted = np.dtype(np.uint8) if stored.dtype.kind == "b" else stored.dtype
-    if have == wanted or options.convert_dtype:
-        return
-    if origin is not None and str(have) == origin.file_dtype:
-        return  # as it was checked out; exactness is looked at pixel by pixel
-    if origin is not None and (str(wanted), str(have)) == ("float16", "float32"):
-        return  # ImageJ's files hold no halves
-    if origin is not None and origin.role == "labels" and str(have) in _LABEL_FILES:
-        return  # what label files for ImageJ hold, whatever the store does
-    raise SettingsError(
-        f"{path!r} has pixels of {have}, {stored.name or 'the array'} has {wanted}.",
-        "Convert it back in the program that changed it, or say convert_dtype (--convert-dtype): "
-        "values are rounded and limited to what the store holds.",
-    )
 
 
 def _rule(

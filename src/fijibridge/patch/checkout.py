@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import math
 import os
 import time
-import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,16 +20,16 @@ from fijibridge.formats import (
 )
 from fijibridge.formats.remote import is_url
 from fijibridge.model import Region
-from fijibridge.patch.boxes import level_works, overlap, within
+from fijibridge.patch.boxes import within
 from fijibridge.patch.detect import Detected, detect_rule
+from fijibridge.patch.fingerprint import Fingerprint, slabs
 from fijibridge.patch.journal import Journal
 from fijibridge.patch.provenance import Provenance, new_id, sidecar_of, stamped
-from fijibridge.patch.rebuild import slab_axis
 from fijibridge.patch.region import parse_region, region_text
 from fijibridge.patch.store import keys_of, named_node, open_store, state_of, steady
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from fijibridge.formats import Format
     from fijibridge.formats._zarr.pyramid import Pyramid, StoredLevel
@@ -40,14 +37,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CheckoutPlan",
-    "Fingerprint",
     "file_values",
     "plan_checkout",
     "run_checkout",
 ]
 
-#: A slab of whole units is read at a time; thin ones are joined up to this many bytes.
-_SLAB = 64 << 20
 #: A region up to this many bytes is held while it is checked out.
 _HELD = 256 << 20
 
@@ -249,50 +243,6 @@ def file_values(block: np.ndarray, spec: ImageSpec) -> np.ndarray:
             "Check them out as .ome.tif, .nii.gz, .npy or .h5.",
         )
     return made
-
-
-class Fingerprint:
-    """SHA-256 of a region's pixels, and short sums of each unit's part, slab by slab."""
-
-    def __init__(self, level: StoredLevel) -> None:
-        self._level = level
-        self._sum = hashlib.sha256()
-        self.units: dict[str, str] = {}
-
-    def see(self, region: Region, block: np.ndarray) -> None:
-        """Take the next slab: whole units along every axis, as far as the region goes."""
-        little = np.ascontiguousarray(block.astype(block.dtype.newbyteorder("<"), copy=False))
-        self._sum.update(little.data if little.ndim else little.tobytes())
-        for unit in self._level.units(region):
-            part = overlap(unit, region)
-            assert part is not None  # noqa: S101  # units of the region
-            mine = np.ascontiguousarray(little[within(region, part)])
-            self.units[self._level.key(unit)] = f"{zlib.crc32(mine.data):08x}"
-
-    @property
-    def sha256(self) -> str:
-        """The sum of all slabs so far."""
-        return self._sum.hexdigest()
-
-
-def slabs(level: StoredLevel, region: Region, *, joined: bool = True) -> Iterator[Region]:
-    """Yield slabs of whole units that follow each other as their bytes do; thin ones `joined`."""
-    from fijibridge.model.rules import Rule
-
-    work = level_works([level], Rule("nearest"), region)
-    free, axis = slab_axis(work)
-    spans = [range(a, b) for a, b in zip(region.start[:free], region.stop[:free], strict=True)]
-    rest = math.prod(region.shape[free:]) // max(1, region.shape[axis])
-    thick = max(1, _SLAB // max(1, rest * level.dtype.itemsize) // level.unit[axis])
-    step = (thick if joined else 1) * level.unit[axis]
-    first = region.start[axis] // level.unit[axis] * level.unit[axis]
-    for head in itertools.product(*spans):
-        for a in range(first, region.stop[axis], step):
-            start = [*head, *region.start[free:]]
-            stop = [*(h + 1 for h in head), *region.stop[free:]]
-            start[axis] = max(a, region.start[axis])
-            stop[axis] = min(a + step, region.stop[axis])
-            yield Region(tuple(start), tuple(stop))
 
 
 def run_checkout(plan: CheckoutPlan) -> Provenance:

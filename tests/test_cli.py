@@ -276,6 +276,17 @@ def test_help_in_any_place(words, capsys):
     assert "Usage: fijibridge" in capsys.readouterr().out
 
 
+def test_flags_take_an_answer(image, tmp_path, monkeypatch):
+    """ilastik's ``--readonly 1``; a file of that name stays an input."""
+    monkeypatch.chdir(tmp_path)
+    words = ["export", str(image), "--output_format=numpy", "--quiet", "--readonly"]
+    assert main([*words, "1"]) == 0
+    assert main([*words, "true", "--overwrite", "False"]) != 0
+    assert main([*words, "0", "--overwrite", "1"]) == 0
+    (tmp_path / "1").write_text("no image")
+    assert main([*words, "1", "--overwrite"]) != 0
+
+
 def test_common_flags_stand_behind_the_verb(capsys):
     assert main(["--json", "info", "a.tif"]) == 2
     assert "Type: fijibridge info … --json" in capsys.readouterr().err

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["build_parser", "main", "verb_parser"]
 
 _BUG = 1
+#: What may follow a flag that needs no value.
+_ANSWERS = frozenset(("0", "1", "true", "false"))
 _DESCRIPTION = (
     "Label masks, results tables, ROI sets and images between Fiji/ImageJ, ilastik and Python, "
     "without losing a pixel."
@@ -178,6 +180,11 @@ def _spelled(word: str, items: dict[str, Declared], verb: str) -> list[str]:
     return [item.flag + equals + value]
 
 
+def _is_answer(rest: Sequence[str]) -> bool:
+    """Whether what follows a flag is its value, and no file."""
+    return bool(rest) and rest[0].lower() in _ANSWERS and not os.path.lexists(rest[0])
+
+
 def _normalised(verb: str, words: Sequence[str]) -> list[str]:
     """Return a verb's words: flags in their one spelling, values tied to them, then the rest.
 
@@ -197,8 +204,10 @@ def _normalised(verb: str, words: Sequence[str]) -> list[str]:
         if not word.startswith("--"):
             (out if word == "-h" else plain).append(word)
             continue
-        spelled = _spelled(word, items, verb)
         item = items.get(word[2:].partition("=")[0].replace("-", "_"))
+        if item is not None and item.kind is FLAG and "=" not in word and _is_answer(rest):
+            word = f"{word}={rest.pop(0)}"  # ilastik's --readonly 1
+        spelled = _spelled(word, items, verb)
         if item is not None and item.kind is not FLAG and "=" not in word:
             if not rest or (rest[0].startswith("--") and len(rest[0]) > 2):
                 raise SettingsError(

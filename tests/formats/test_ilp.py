@@ -86,6 +86,10 @@ def test_other_workflows_say_what_they_need(tmp_path, workflow):
 
 
 def test_projects_that_compute_nothing_say_what_to_type(tmp_path):
+    for workflow in ("Carving", "Manual Tracking Workflow"):
+        path = simple(workflow=workflow).write(tmp_path / "p.ilp")
+        with pytest.raises(SettingsError, match="by hand"):
+            read_project(path)
     path = simple(workflow="Data Conversion").write(tmp_path / "p.ilp")
     with pytest.raises(SettingsError, match="Data Conversion") as caught:
         read_project(path)

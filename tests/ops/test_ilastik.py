@@ -195,6 +195,7 @@ def test_a_mask(project, image, tmp_path):
         (["--table_filename=x.csv"], "Object Classification"),
         (["--csv-export-file", "x.csv"], "Cell Density Counting"),
         (["--export_plugin=CSV-Table"], "Tracking"),
+        (["--new_project=new.ilp"], "was not trained"),
         (["--export_source=Probability"], "Did you mean 'Probabilities'"),
         (["--export_source=Labels"], "none"),
         (["--filters=opencv"], "allowed are fastfilters, vigra"),

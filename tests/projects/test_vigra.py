@@ -9,11 +9,13 @@ import h5py  # noqa: TID253
 import numpy as np
 import pytest
 
+import fijibridge as fb
 from fijibridge.formats.ilp import read_project
+from fijibridge.model import Image
 from fijibridge.model.project import FeatureSelection
 from fijibridge.projects.features import FeatureBank
 from fijibridge.projects.forest import Predictor
-from projects.make_ilp import IDS, TYPE, simple
+from projects.make_ilp import IDS, SCALES, TYPE, simple
 
 PYTHON = "/usr/bin/python3"
 SCRIPT = Path(__file__).with_name("oracle_vigra.py")
@@ -81,12 +83,67 @@ def test_filters(vigra, flavor, flat, shape):
             assert off.max() < 2e-4, name
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_forest(vigra, tmp_path, seed):
+def _put(forest, project, classes) -> None:
+    """Put a forest that vigra wrote into a project."""
+    with h5py.File(project, "r+") as file, h5py.File(forest) as trained:
+        group = file["PixelClassification/ClassifierForests"]
+        for name in list(group):
+            del group[name]
+        trained.copy("Forest0000", group)
+        group["known_labels"] = np.arange(1, classes + 1, dtype=np.uint32)
+        group["pickled_type"] = TYPE
+
+
+@pytest.mark.parametrize(
+    ("seed", "dimensions", "channels", "classes"), [(0, 2, 3, 6), (1, 3, 1, 2), (2, 3, 2, 9)]
+)
+def test_projects(vigra, tmp_path, seed, dimensions, channels, classes):
+    """Whole projects, frame by frame: where a feature's last bit decides, and nowhere else."""
+    rng = np.random.default_rng(seed)
+    shape = (1, 52, 61) if dimensions == 2 else (17, 30, 33)
+    movie = rng.integers(0, 4000, (2, channels, *shape)).astype(np.uint16)
+    places = [(i, j) for i in range(6) for j in (1, 2, 3, 4)]
+    table = np.zeros((6, 7), bool)
+    for place in rng.choice(len(places), 7, replace=False):
+        table[places[place]] = True
+    in_2d = [dimensions == 2 or bool(v) for v in rng.integers(0, 2, 7)]
+    made = simple(seed, table=table, classes=classes)
+    made.in_2d = in_2d
+    path = made.write(tmp_path / "p.ilp")
+    chosen = [(i, j) for i in range(6) for j in range(7) if table[i, j]]
+    frames = [
+        vigra(
+            task="features",
+            raw=frame.astype(np.float32),
+            names=[IDS[i] for i, _ in chosen],
+            scales=[SCALES[j] for _, j in chosen],
+            flat=[in_2d[j] for _, j in chosen],
+            swapped=False,
+        )["features"]
+        for frame in movie
+    ]
+    rows = np.concatenate([f.reshape(len(f), -1).T for f in frames])
+    x = rows[rng.choice(len(rows), 800, replace=False)]
+    order = np.argsort(np.argsort(x[:, 1] + x[:, -1]))
+    y = 1 + order * classes // len(order)
+    trained = tmp_path / "forest.h5"
+    expected = vigra(task="forest", x=x, y=y, rows=rows, trees=20, seed=seed, path=str(trained))
+    _put(trained, path, classes)
+    image = Image.from_array(movie.transpose(0, 2, 3, 4, 1), "tzyxc")
+    found = fb.IlastikProject(path).predict(image, filters="vigra").data
+    off = np.abs(found.reshape(-1, classes) - expected["probabilities"]).max(axis=1)
+    assert np.mean(off > 1e-6) < 2e-3
+
+
+@pytest.mark.parametrize(
+    ("seed", "classes", "samples"),
+    [(0, 2, 60), (1, 3, 360), (2, 4, 660), (3, 2, 960), (4, 25, 4000)],
+)
+def test_forest(vigra, tmp_path, seed, classes, samples):
     """A forest that vigra trained and wrote gives what vigra gives, bit for bit."""
     rng = np.random.default_rng(seed)
-    classes, columns = 2 + seed % 3, 9
-    x = rng.normal(size=(60 + 300 * seed, columns)).astype(np.float32)
+    columns = 9
+    x = rng.normal(size=(samples, columns)).astype(np.float32)
     y = (
         1
         + (np.abs(x[:, 0] + x[:, 1] * x[:, 2] + rng.normal(size=len(x))) * classes / 3).astype(int)
@@ -101,13 +158,7 @@ def test_forest(vigra, tmp_path, seed):
         "probabilities"
     ]
     path = simple(classes=classes).write(tmp_path / "p.ilp")
-    with h5py.File(path, "r+") as project, h5py.File(file) as trained:
-        group = project["PixelClassification/ClassifierForests"]
-        for name in list(group):
-            del group[name]
-        trained.copy("Forest0000", group)
-        group["known_labels"] = np.arange(1, classes + 1, dtype=np.uint32)
-        group["pickled_type"] = TYPE
+    _put(file, path, classes)
     stage = read_project(path).stages[0]
     found = Predictor(stage.forest, stage.classes).predict(np.ascontiguousarray(rows.T)).T
     # ilastik multiplies by the number of trees and divides again

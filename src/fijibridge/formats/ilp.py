@@ -36,6 +36,8 @@ _PIXELS, _AUTOCONTEXT = "Pixel Classification", "AutocontextTwoStage"
 NATIVE = (_PIXELS, _AUTOCONTEXT, *ORIGINS)
 #: Workflow as the file says, lower case -> what people call it.
 _CALLED = {"autocontexttwostage": "Autocontext (2-stage)"}
+#: As the names of workflows begin that nothing runs unattended.
+_BY_HAND = ("Carving", "Manual Tracking")
 _SLICE = re.compile(r"\s*(-?\d+)\s*:\s*(-?\d+)\s*")
 _EXPORT_TEXTS = (
     "OutputFormat",
@@ -132,6 +134,12 @@ def unsupported_workflow(workflow: str, what: str) -> FijiBridgeError:
         return SettingsError(
             f"{what} is a project of ilastik's workflow {called!r}: nothing is computed in it.",
             "Type: fijibridge export INPUT --output_format … , with the same flags.",
+        )
+    if workflow.startswith(_BY_HAND):
+        return SettingsError(
+            f"{what} is a project of ilastik's workflow {called!r}, which is done by hand; ilastik "
+            "has no headless mode for it either.",
+            "Open it in ilastik, and export there; fijibridge reads and exports what it writes.",
         )
     natively = "Natively run Pixel Classification, Autocontext (2-stage) and Object Classification."
     return UnsupportedError(

@@ -90,6 +90,11 @@ def check_flags(value: IlastikSettings, project: Project) -> None:
                 f"{project.workflow}.",
                 hint,
             )
+    if value.new_project is not None:
+        raise SettingsError(
+            f"new_project is {value.new_project!r}; a new project was not trained.",
+            "Leave it out: --project names the trained one.",
+        )
     if value.table_only and value.table_filename is None:
         raise SettingsError("--table_only needs a table.", "Add --table_filename objects.csv")
     if not 0 <= value.table_margin <= 10_000:

@@ -1,7 +1,7 @@
 """The verbs inside a Fiji that Python started; prints facts as JSON.
 
-``python fiji_probe.py MODE FIJI_DIR IN OUT``: MODE is headless or interactive (under Xvfb), IN
-holds what `verb_lines` writes, the outputs of each door go to OUT/DOOR.
+``python fiji_probe.py MODE FIJI_DIR IN OUT``: MODE is headless, or interactive or shims (under
+Xvfb), IN holds what `verb_lines` writes, the outputs of each door go to OUT/DOOR.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ def main(mode: str, fiji_dir: str, source: str, target: str) -> None:
     facts: dict[str, object] = {"host": fiji.host, "seconds": time.monotonic() - start}
     facts["version"] = fiji.version
     facts["commands"] = list(fiji.commands)
+    if mode == "shims":
+        _shims(fiji, f"{source}/i.tif", facts)
+        print(json.dumps(facts), flush=True)
+        fiji.imagej.java("java.lang.Runtime").getRuntime().halt(0)
     _doors(fiji, Path(source), Path(target), facts)
     facts["errors"] = _errors(fiji)
     facts["values"] = _values(fiji)
@@ -121,6 +125,21 @@ def _open_image(fiji) -> str:
         return call("ij.plugin.FijiBridge.status") + nResults;
     """
     return fiji.run_macro(code)
+
+
+def _shims(fiji, image: str, facts: dict[str, object]) -> None:
+    """Call the installed Jython command, not ours, while windows are open: nothing may ask."""
+    fiji.ij.ui().showUI()
+    label = "FijiBridge Particles..."
+    table = fiji.imagej.java("ij.Menus").getCommands()
+    found = {str(i.getMenuPath().getLeaf()): i for i in fiji.ij.script().getScripts()}
+    table.put(label, found[label].getIdentifier())
+    code = f"""
+        call("java.lang.System.setProperty", "fijibridge.status", "none");
+        run("{label}", "input=[{image}] threshold=100,255 dry_run");
+        return call("java.lang.System.getProperty", "fijibridge.status");
+    """
+    facts["shim"] = fiji.run_macro(code)
 
 
 def _windows(fiji, image: str, facts: dict[str, object]) -> None:

@@ -7,6 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fijibridge.bridge.convert import from_imageplus, to_imageplus
+from fijibridge.bridge.convert_objects import (
+    roi_from_java,
+    roi_to_java,
+    table_from_java,
+    table_to_java,
+)
 from fijibridge.errors import UnsupportedError
 from fijibridge.model import (
     Axes,
@@ -166,3 +173,84 @@ def test_table_there_and_back(imagej, values, places):
     assert back.style.row_numbers
     assert back.style.precision == places
     assert back.style.decimals["Circ."] == 3
+
+
+def roundtrip(plus):
+    return to_imageplus(from_imageplus(plus))
+
+
+def test_what_no_axis_holds_comes_back(imagej):
+    plus = imagej.IJ.createImage("one", "8-bit ramp", 8, 6, 1)
+    cal = plus.getCalibration()
+    cal.pixelDepth, cal.frameInterval, cal.fps, cal.loop = 2.5, 0.04, 12.0, True
+    cal.setUnit("micron")
+    cal.setTimeUnit("ms")
+    cal.setInvertY(True)
+    plus.setRoi(imagej.java("ij.gui.OvalRoi")(3, 2, 4, 3))
+    back = roundtrip(plus)
+    found = back.getCalibration()
+    assert (found.pixelDepth, found.frameInterval, found.fps) == (2.5, 0.04, 12.0)
+    assert found.loop
+    assert found.getInvertY()
+    assert (str(found.getUnit()), str(found.getTimeUnit())) == ("\u00b5m", "ms")
+    assert str(back.getRoi()) == str(plus.getRoi())
+
+
+@pytest.mark.parametrize("kind", ["8-bit", "16-bit", "32-bit"])
+def test_inverted_luts_of_every_type(imagej, kind):
+    plus = imagej.IJ.createImage("inverted", f"{kind} ramp", 8, 6, 2)
+    imagej.IJ.run(plus, "Invert LUT", "")
+    assert roundtrip(plus).isInvertedLut()
+
+
+def test_how_an_overlay_is_drawn_comes_back(imagej):
+    plus = imagej.IJ.createImage("drawn", "8-bit ramp", 40, 30, 1)
+    overlay = imagej.java("ij.gui.Overlay")()
+    overlay.add(imagej.java("ij.gui.Roi")(1, 2, 9, 9))
+    overlay.drawLabels(True)
+    overlay.drawNames(True)
+    overlay.drawBackgrounds(True)
+    overlay.setLabelColor(imagej.java("java.awt.Color").cyan)
+    plus.setOverlay(overlay)
+    back = roundtrip(plus).getOverlay()
+    assert back.getDrawLabels()
+    assert back.getDrawNames()
+    assert back.getDrawBackgrounds()
+    assert back.getLabelColor().getRGB() == imagej.java("java.awt.Color").cyan.getRGB()
+
+
+def test_what_imagejs_reader_of_rois_drops_comes_back(imagej):
+    gui = "ij.gui."
+    color = imagej.java("java.awt.Color")
+    rotated = imagej.java(f"{gui}RotatedRectRoi")(1.0, 2.0, 30.0, 9.0, 7.0)
+    rotated.setStrokeWidth(2.5)
+    pixels = imagej.IJ.createImage("i", "RGB ramp", 9, 7, 1).getProcessor()
+    image = imagej.java(f"{gui}ImageRoi")(3, 4, pixels)
+    line = imagej.java(f"{gui}Line")(1.5, 2.0, 9.0, 8.0)
+    for n, roi in enumerate((rotated, image, line)):
+        roi.setName(f"name {n}")
+        roi.setGroup(5)
+        roi.setStrokeColor(color(1, 2, 3, 77))
+        roi.setPosition(2, 3, 4)
+        back = roi_to_java(roi_from_java(roi))
+        assert str(back) == str(roi)
+        assert str(back.getName()) == f"name {n}"
+        assert back.getGroup() == 5
+        assert back.getStrokeColor().getRGB() == roi.getStrokeColor().getRGB()
+        assert back.getZPosition() == 3
+
+
+def test_scientific_columns_of_a_table_come_back(imagej):
+    import jpype
+
+    table = imagej.java("ij.measure.ResultsTable")()
+    for value in (0.5, 1e20, float("nan")):
+        table.incrementCounter()
+        table.addValue("a", jpype.JDouble(value))
+        table.addValue("b", jpype.JDouble(value))
+        table.addValue("n", jpype.JDouble(3))
+    table.setDecimalPlaces(table.getColumnIndex("a"), -4)
+    table.setDecimalPlaces(table.getColumnIndex("b"), 2)
+    back = table_to_java(table_from_java(table))
+    for row in range(3):
+        assert str(back.getRowAsString(row)) == str(table.getRowAsString(row))

@@ -168,3 +168,14 @@ def test_shims_in_a_fiji_without_python(copied, inputs, tmp_path, door):
         verb_lines.same_files(inputs / "python", out)
     finally:
         uninstall(copied)
+
+
+@pytest.mark.display
+def test_a_macro_of_a_fiji_with_windows_is_not_asked(copied, inputs, tmp_path, display):
+    from fijibridge.bridge.install import install, uninstall
+
+    install(copied)
+    try:
+        assert run_probe("shims", copied, inputs, tmp_path, DISPLAY=display)["shim"] == "ok"
+    finally:
+        uninstall(copied)

@@ -27,6 +27,8 @@ from fijibridge.model import (
 from fijibridge.model.units import PIXEL, canonical_unit, imagej_unit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fijibridge.model import Role
 
 __all__ = ["ImagePlusSource", "from_imageplus", "imageplus_spec", "to_imageplus"]
@@ -216,11 +218,13 @@ def to_imageplus(image: Image) -> Any:
     if sum(n > 1 for n in sizes) > 1:
         plus.setOpenAsHyperStack(True)
     plus = dressed(plus, image.spec.extra, channels=sizes[0])
-    _calibrate(plus, image.axes, valuation)
+    _calibrate(plus, image.axes, valuation, extra.other)
     return plus
 
 
-def _calibrate(plus: Any, axes: Axes, valuation: Valuation | None) -> None:
+def _calibrate(
+    plus: Any, axes: Axes, valuation: Valuation | None, other: Mapping[str, Any]
+) -> None:
     # a new one: it keeps whether the LUT is inverted, which the image's own may have looked up
     # before it was
     cal = jimport("ij.measure.Calibration")(plus)
@@ -235,12 +239,21 @@ def _calibrate(plus: Any, axes: Axes, valuation: Valuation | None) -> None:
     if t.unit != PIXEL or t.scale != 1.0:
         cal.frameInterval = t.scale
         cal.setTimeUnit(imagej_unit(t.unit))
+    if "z" not in axes:
+        cal.pixelDepth = float(other.get("spacing", z.scale))
+    if "t" not in axes and "finterval" in other:
+        cal.frameInterval = float(other["finterval"])
+        cal.setTimeUnit(str(other.get("tunit", "sec")))
+    cal.fps = float(other.get("fps", 0.0))
+    cal.loop = bool(other.get("loop"))
+    cal.info = other.get("calibration_info")
+    cal.setInvertY(bool(other.get("inverty")))
     if valuation is not None:
         import jpype
 
-        cal.setFunction(
-            valuation.function, jpype.JArray(jpype.JDouble)(valuation.coefficients), valuation.unit
-        )
+        numbers = jpype.JArray(jpype.JDouble)(valuation.coefficients)
+        clip = bool(other.get("zeroclip"))
+        cal.setFunction(valuation.function, numbers, valuation.unit, clip)
     plus.setCalibration(cal)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,25 @@ import numpy as np
 
 from fijibridge.bridge._java import jimport
 from fijibridge.formats.roi import decode_roi, encode_roi
-from fijibridge.model import ResultsTable, TableStyle
+from fijibridge.model import ResultsTable, RoiSet, TableStyle
 from fijibridge.model.table import LABEL
 
 if TYPE_CHECKING:
     from fijibridge.model import Roi
 
-__all__ = ["roi_from_java", "roi_to_java", "style_table", "table_from_java", "table_to_java"]
+__all__ = [
+    "overlay_from_java",
+    "overlay_to_java",
+    "roi_from_java",
+    "roi_to_java",
+    "style_table",
+    "table_from_java",
+    "table_to_java",
+]
+
+
+_ROTATED = b"\x00\x05"  # ij.io.RoiDecoder.ROTATED_RECT
+_AUTO = -1  # of TableStyle.decimals
 
 
 def roi_from_java(roi: Any) -> Roi:
@@ -29,8 +42,69 @@ def roi_to_java(roi: Roi) -> Any:
 
     if roi.spline and len(roi.points) < 2:  # ImageJ fits no curve through one point: it fails
         roi = replace(roi, spline=False)
-    record = np.frombuffer(encode_roi(roi), np.int8)
-    return jimport("ij.io.RoiDecoder").openFromByteArray(jpype.JArray(jpype.JByte)(record))
+    record = encode_roi(roi)
+    array = jpype.JArray(jpype.JByte)(np.frombuffer(record, np.int8))
+    java = jimport("ij.io.RoiDecoder").openFromByteArray(array)
+    if java is None:
+        return None
+    _restore(java, record, roi.name)
+    return _rotated(java, record) if record[48:50] == _ROTATED else java
+
+
+def _restore(java: Any, record: bytes, name: str) -> None:
+    """Set what ImageJ's reader drops: the colours of ROIs in groups, the names of images."""
+    if name and str(java.getName()) != name:
+        java.setName(name)
+    color = jimport("java.awt.Color")
+    stroke, fill = struct.unpack(">2i", record[40:48])
+    there = java.getStrokeColor()
+    if stroke and (there is None or int(there.getRGB()) != stroke):
+        java.setStrokeColor(color(stroke, True))  # with its alpha
+    there = java.getFillColor()
+    if fill and (there is None or int(there.getRGB()) != fill):
+        java.setFillColor(color(fill, True))
+
+
+def _rotated(java: Any, record: bytes) -> Any:
+    """Return a rotated rectangle as one: ImageJ opens its own records of them as polygons."""
+    numbers = struct.unpack(">4f", record[18:34]) + struct.unpack(">f", record[52:56])
+    made = jimport("ij.gui.RotatedRectRoi")(*numbers)
+    made.copyAttributes(java)
+    if java.getProperties() is not None:
+        made.setProperties(java.getProperties())
+    if java.hasHyperStackPosition():
+        made.setPosition(java.getCPosition(), java.getZPosition(), java.getTPosition())
+    else:
+        made.setPosition(java.getPosition())
+    # where points or something else of it were changed it is a polygon
+    return made if bytes(jimport("ij.io.RoiEncoder").saveAsByteArray(made)) == record else java
+
+
+def overlay_from_java(overlay: Any) -> RoiSet:
+    """Return the ROIs of an ``ij.gui.Overlay``; the first one's record tells how it is drawn.
+
+    Source: ij.io.FileSaver.getOverlay.
+    """
+    found = [overlay.get(i) for i in range(int(overlay.size()))]
+    if found:
+        found[0].setPrototypeOverlay(overlay)
+    return RoiSet([roi_from_java(roi) for roi in found])
+
+
+def overlay_to_java(rois: RoiSet) -> Any:
+    """Return ROIs as an ``ij.gui.Overlay``, drawn as the first one's record tells."""
+    overlay = jimport("ij.gui.Overlay")()
+    for n, roi in enumerate(rois):
+        java = roi_to_java(roi)
+        overlay.add(java)
+        if n == 0 and java is not None:
+            like = java.getPrototypeOverlay()
+            overlay.drawLabels(like.getDrawLabels())
+            overlay.drawNames(like.getDrawNames())
+            overlay.drawBackgrounds(like.getDrawBackgrounds())
+            overlay.setLabelColor(like.getLabelColor())
+            overlay.setLabelFont(like.getLabelFont(), like.scalableLabels())
+    return overlay
 
 
 def table_from_java(table: Any) -> ResultsTable:
@@ -52,7 +126,7 @@ def table_from_java(table: Any) -> ResultsTable:
         texts = _texts(table, heading, values)
         columns[heading] = values if texts is None else texts
         if places[index] != int(table.AUTO_FORMAT):
-            decimals[heading] = abs(places[index])
+            decimals[heading] = places[index]
     precision = int(_private(table, "precision"))
     return ResultsTable(
         columns,
@@ -108,5 +182,5 @@ def style_table(java: Any, table: ResultsTable) -> None:
     for heading, places in style.decimals.items():
         column = int(java.getColumnIndex(heading))
         if column >= 0 and heading != LABEL:
-            java.setDecimalPlaces(column, places)
+            java.setDecimalPlaces(column, java.AUTO_FORMAT if places == _AUTO else places)
     java.showRowNumbers(style.row_numbers)

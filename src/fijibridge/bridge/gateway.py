@@ -117,10 +117,7 @@ class Fiji:
         if isinstance(value, Roi):
             return convert_objects.roi_to_java(value)
         if isinstance(value, RoiSet):
-            overlay = jimport("ij.gui.Overlay")()
-            for roi in value:
-                overlay.add(convert_objects.roi_to_java(roi))
-            return overlay
+            return convert_objects.overlay_to_java(value)
         raise SettingsError(
             f"A {type(value).__name__} has no ImageJ counterpart.",
             "Give an Image, LabelImage, ResultsTable, Roi or RoiSet.",
@@ -160,8 +157,7 @@ class Fiji:
         if isinstance(value, jimport("ij.gui.Roi")):
             return convert_objects.roi_from_java(value)
         if isinstance(value, jimport("ij.gui.Overlay")):
-            found = [value.get(i) for i in range(int(value.size()))]
-            return RoiSet([convert_objects.roi_from_java(roi) for roi in found])
+            return convert_objects.overlay_from_java(value)
         if imglib.is_image(value):
             return imglib.from_imglib(value, role=role)
         raise SettingsError(

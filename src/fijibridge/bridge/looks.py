@@ -8,9 +8,15 @@ import numpy as np
 
 from fijibridge.bridge._java import jimport
 from fijibridge.bridge._pixels import plane_from_java, plane_to_java
-from fijibridge.bridge.convert_objects import roi_from_java, roi_to_java
+from fijibridge.bridge.convert_objects import (
+    overlay_from_java,
+    overlay_to_java,
+    roi_from_java,
+    roi_to_java,
+)
 from fijibridge.errors import BridgeError
-from fijibridge.model import Extra, RoiSet, Valuation
+from fijibridge.formats.roi import decode_roi, encode_roi
+from fijibridge.model import Extra, Valuation
 
 __all__ = ["dressed", "extra_from_java"]
 
@@ -47,11 +53,29 @@ def extra_from_java(plus: Any) -> Extra:
         inverted_lut=bool(plus.isInvertedLut()) and int(plus.getBitDepth()) == 8,
         rgb=int(plus.getBitDepth()) == 24,
         mode=_mode(plus, composite=composite),
-        overlay=None
-        if overlay is None
-        else RoiSet([roi_from_java(overlay.get(i)) for i in range(int(overlay.size()))]),
+        overlay=None if overlay is None else overlay_from_java(overlay),
         valuation=valuation,
+        other=_other(plus, cal),
     )
+
+
+def _other(plus: Any, cal: Any) -> dict[str, Any]:
+    """Return what has no field of its own, in the words that TIFF files of ImageJ's have for it."""
+    _, _, _, slices, frames = (int(n) for n in plus.getDimensions())
+    flags = {"inverty": cal.getInvertY(), "loop": cal.loop, "zeroclip": cal.zeroClip()}
+    found: dict[str, Any] = {name: True for name, on in flags.items() if bool(on)}
+    if float(cal.fps):
+        found["fps"] = float(cal.fps)
+    if cal.info:
+        found["calibration_info"] = str(cal.info)
+    if slices == 1 and float(cal.pixelDepth) != 1.0:  # there is no axis to hold it
+        found["spacing"] = float(cal.pixelDepth)
+    if frames == 1 and float(cal.frameInterval):
+        found |= {"finterval": float(cal.frameInterval), "tunit": str(cal.getTimeUnit())}
+    roi = plus.getRoi()
+    if roi is not None:
+        found["selection"] = encode_roi(roi_from_java(roi)).hex()
+    return found
 
 
 def _display_ranges(plus: Any, *, composite: bool) -> tuple[tuple[float, float], ...]:
@@ -69,7 +93,8 @@ def _luts(plus: Any, *, composite: bool) -> tuple[np.ndarray, ...]:
     if composite:
         return tuple(_lut_array(lut) for lut in plus.getLuts())
     processor = plus.getProcessor()
-    return (_lut_array(processor.getLut()),) if processor.isColorLut() else ()
+    told = int(plus.getBitDepth()) == 8 or not bool(plus.isInvertedLut())  # by `inverted_lut`
+    return () if told and not processor.isColorLut() else (_lut_array(processor.getLut()),)
 
 
 def _lut_array(lut: Any) -> np.ndarray:
@@ -94,10 +119,10 @@ def dressed(plus: Any, extra: Extra, *, channels: int) -> Any:
     for key, value in extra.properties.items():
         plus.setProp(key, value)
     if extra.overlay is not None:
-        overlay = jimport("ij.gui.Overlay")()
-        for roi in extra.overlay:
-            overlay.add(roi_to_java(roi))
-        plus.setOverlay(overlay)
+        plus.setOverlay(overlay_to_java(extra.overlay))
+    selection = extra.other.get("selection")
+    if selection:
+        plus.setRoi(roi_to_java(decode_roi(bytes.fromhex(selection))))
     return plus
 
 

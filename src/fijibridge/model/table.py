@@ -36,7 +36,8 @@ class TableStyle:
     nan_empty
         "NaN empty cells": what has no value is NaN instead of 0.
     decimals
-        By heading: a column's own number of decimal places; -1 is ImageJ's AUTO rule.
+        By heading: a column's own number of decimal places, below -1 for scientific notation;
+        -1 is ImageJ's AUTO rule.
     exact
         Print every digit a number holds, as tables that are not ImageJ's do; the fields above
         are then not used, but for row_numbers.

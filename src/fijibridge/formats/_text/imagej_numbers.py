@@ -113,7 +113,7 @@ def column_places(values: np.ndarray, heading: str, style: TableStyle) -> int:
     """
     given = style.decimals.get(heading)
     if given is not None:
-        return AUTO if given < 0 else given
+        return AUTO if given == -1 else given
     first = np.asarray(values[:_DECIDING_ROWS], np.float64)
     with np.errstate(invalid="ignore"):
         whole = (first == np.trunc(first)) & (first >= _INT_MIN) & (first <= _INT_MAX)

@@ -142,7 +142,10 @@ def test_digit_groups():
     assert parse("Area;N\n1.433.000;1,5\n1.850;2,5\n")["Area"].tolist() == [1433000, 1850]
     for blank in ("\u00a0", "\u202f", " ", "'", "\u2019"):
         assert parse(f"Area\tN\n1{blank}433\t1.5\n185\t2\n")["Area"].tolist() == [1433, 185]
+        french = f"Area;N\n1{blank}433,5;a\n2{blank}000{blank}000,25;b\n"
+        assert parse(french)["Area"].tolist() == [1433.5, 2000000.25]
     assert parse("A\tB\n\u22125.5\t1\n3\t2\n")["A"].tolist() == [-5.5, 3]
+    assert parse("A;B\n\u22125,5;1\n3,25;2\n")["A"].tolist() == [-5.5, 3.25]
 
 
 def test_excel_says_its_separator():

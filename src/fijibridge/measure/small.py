@@ -47,7 +47,9 @@ class _Plan:
 
     kernels: types.ModuleType
     analyze: Callable[..., tuple[np.ndarray, int, int]]
+    places: Callable[..., tuple[int, int, int, int]]
     shape: tuple[int, int]
+    pixels: int
     threshold: tuple[float, float] | None
     arguments: tuple[np.ndarray, ...]
     height: int
@@ -83,6 +85,32 @@ class _Columns(Mapping[str, np.ndarray]):
         return repr(dict(self))
 
 
+@functools.lru_cache(maxsize=2)
+def _first_ones(n: int) -> tuple[np.ndarray, ...]:
+    """Return roi_start, kinds, positions and ids of n traced particles of one plane."""
+    ids = np.zeros((n, 2), np.int64)
+    ids[:, 1] = np.arange(1, n + 1)
+    all_alike = np.arange(n + 1), np.zeros(n, np.uint8), np.zeros((n, 4), np.int32), ids
+    for array in all_alike:
+        array.setflags(write=False)
+    return all_alike
+
+
+@functools.lru_cache(maxsize=1024)
+def _alike(n: int) -> tuple[np.ndarray, ...]:
+    """Return what any n particles have in common; many results share the memory."""
+    roi_start, *others = _first_ones(max(1024, 1 << n.bit_length()))
+    return roi_start[: n + 1], *(array[:n] for array in others)
+
+
+def _columns(plan: _Plan, block: np.ndarray, count: int) -> np.ndarray:
+    return np.ndarray((plan.height, count), np.float64, block)
+
+
+def _mask(plan: _Plan, block: np.ndarray, count: int) -> np.ndarray:
+    return np.ndarray(plan.shape, np.uint16, block, 8 * plan.height * count)
+
+
 @final
 class _Found:
     """What a run has found, in one block; values are made of it when they are asked for."""
@@ -94,6 +122,7 @@ class _Found:
     def __init__(
         self, plan: _Plan, name: str, block: np.ndarray, count: int, vertices: int
     ) -> None:
+        block.setflags(write=False)
         self.plan = plan
         self.name = name
         self.block = block
@@ -104,63 +133,40 @@ class _Found:
     def threshold(self) -> tuple[float, float] | None:
         return self.plan.threshold
 
-    def _places(self) -> tuple[int, int, int, int]:
-        found: tuple[int, int, int, int] = self.plan.kernels.places(
-            self.plan.height, self.count, self.vertices
-        )
-        return found
-
-    @property
-    def columns(self) -> np.ndarray:
-        """Shape (rows, particles); may be written to."""
-        n = self.plan.height * self.count
-        return self.block[:n].view(np.float64).reshape(self.plan.height, self.count)
-
-    @property
-    def mask(self) -> np.ndarray:
-        """Shape (height, width); may be written to."""
-        shape = self.plan.shape
-        mask = self.block[self._places()[3] :].view(np.uint16)
-        return mask[: shape[0] * shape[1]].reshape(shape)
-
-    @property
-    def ids(self) -> np.ndarray:
-        n, start = self.count, self._places()[0]
-        ids = self.block[start + 2 * n : start + 4 * n].reshape(n, 2)
-        ids.flags.writeable = False
-        return ids
-
     @property
     def labels(self) -> LabelImage | None:
         plan = self.plan
-        return LabelImage.trusted(self.mask, plan.spec(self.name)) if plan.paints else None
+        if not plan.paints:
+            return None
+        return LabelImage.trusted(_mask(plan, self.block, self.count), plan.spec(self.name))
 
     @property
     def table(self) -> ResultsTable:
-        plan, values, ids = self.plan, self.columns, self.ids
-        values.flags.writeable = False
-        columns: Mapping[str, np.ndarray] = _Columns(plan.rows, values)
+        plan, n = self.plan, self.count
+        columns: Mapping[str, np.ndarray] = _Columns(plan.rows, _columns(plan, self.block, n))
         if plan.display:
-            row_labels = np.full(len(ids), self.name, object)
-            row_labels.flags.writeable = False
+            row_labels = np.full(n, self.name, object)
+            row_labels.setflags(write=False)
             columns = {LABEL: row_labels, **columns}
         return ResultsTable.trusted(
-            columns, ids, units=plan.units, style=plan.style, name="Results"
+            columns, _alike(n)[3], units=plan.units, style=plan.style, name="Results"
         )
 
     @property
     def rois(self) -> RoiSet:
-        if not self.plan.traces:
+        plan, block, n = self.plan, self.block, self.count
+        if not plan.traces:
             return RoiSet()
-        n, block = self.count, self.block
-        start, sizes, outline, mask = self._places()
-        x, y = block[outline:mask].view(np.int16)[: 2 * self.vertices].reshape(2, -1)
-        numbers = block[start:sizes]
+        _, start, sizes, outline = plan.places(plan.height, n, plan.pixels)
+        points = np.ndarray(2 * self.vertices, np.int16, block, 8 * outline)
+        middle = start + n
+        roi_start, kinds, positions, ids = _alike(n)
         outlines = Outlines(
-            x=x, y=y, loop_start=numbers[:n], loop_size=block[sizes:outline].view(np.int32)[:n],
-            roi_start=numbers[4 * n :], kinds=np.zeros(n, np.uint8),
-            positions=np.zeros((n, 4), np.int32), ids=self.ids,
-            names=ParticleNames(numbers[n : 2 * n], height=self.plan.shape[0]),
+            x=points[: self.vertices], y=points[self.vertices :],
+            loop_start=block[start:middle],
+            loop_size=np.ndarray(n, np.int32, block, 8 * sizes),
+            roi_start=roi_start, kinds=kinds, positions=positions, ids=ids,
+            names=ParticleNames(block[middle:sizes], height=plan.shape[0]),
         )  # fmt: skip
         return RoiSet(outlines=outlines)
 
@@ -222,13 +228,13 @@ def _in_steps(plan: _Plan, plane: np.ndarray, name: str, threads: int | None) ->
     )
     if not done:
         return None
-    pixels = plane.size if plan.paints else 0
-    block, vertices = plan.kernels.pack_small(first, size, vx, vy, box, chosen, plan.height, pixels)
+    block, vertices = plan.kernels.pack_small(
+        first, size, vx, vy, box, chosen, plan.height, plan.pixels
+    )
     told = dict(zip(plan.kernels.TOLD, tell.tolist(), strict=True))
     *_, share, w, h, xo, yo = weigh.tolist()
     n, m = len(area), len(chosen)
-    found = _Found(plan, name, block, m, vertices)
-    out = found.columns
+    out = _columns(plan, block, m)
     ends = np.zeros(m + 1, np.int64)
     np.cumsum(np.diff(start)[chosen], out=ends[1:])
     threads = thread_count(threads, max(int(ends[-1]), 1), _MIN_RUNS)
@@ -238,7 +244,7 @@ def _in_steps(plan: _Plan, plane: np.ndarray, name: str, threads: int | None) ->
     number, values = area[chosen].astype(np.float64), np.arange(1, m + 1)
     values = np.minimum(values, told["LIMIT"]).astype(np.uint16)
     no_seeds, no_centroids = np.empty((0, 2), np.int64), np.empty((0, 2))
-    flat = found.mask.reshape(-1) if plan.paints else values
+    flat = _mask(plan, block, m).reshape(-1) if plan.paints else values
 
     def measure(t: int) -> None:
         part = cut[t], cut[t + 1]
@@ -258,7 +264,7 @@ def _in_steps(plan: _Plan, plane: np.ndarray, name: str, threads: int | None) ->
 
     if m:
         each(measure, len(cut) - 1, threads)
-    return found
+    return _Found(plan, name, block, m, vertices)
 
 
 @functools.lru_cache(maxsize=256)
@@ -345,7 +351,9 @@ def _made(
     return _Plan(
         kernels,
         kernels.analyze_small,
+        kernels.places.py_func,
         shape,
+        shape[0] * shape[1] if "labels" in settings.outputs else 0,
         settings.threshold,
         (
             np.array(limits, dtype), np.array(tell, np.int64), np.array(weigh, np.float64),

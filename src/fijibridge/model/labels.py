@@ -39,7 +39,7 @@ class LabelImage(Image):
     @classmethod
     def trusted(cls, data: np.ndarray, spec: ImageSpec) -> LabelImage:
         """Build an image of an array and a spec that are known to fit, without looking at them."""
-        data.flags.writeable = False
+        data.setflags(write=False)
         image = object.__new__(cls)
         object.__setattr__(image, "data", data)
         object.__setattr__(image, "spec", spec)

@@ -74,11 +74,17 @@ def _sign(text: str) -> str:
         if "." in text:
             return "" if _DOT_GROUPS.fullmatch(text) else "point"
         return "small" if abs(float(text)) < 1000 else "large"
+    text = _tidy(text)
     if _EITHER.fullmatch(text):
         return "either"
     if _COMMA_GROUPS.fullmatch(text) and not text.startswith(("0", "-0", "+0")):
         return "groups"
     return "decimal" if _COMMA_DECIMAL.fullmatch(text) else ""
+
+
+def _tidy(text: str) -> str:
+    """Return a number with a plain minus sign and without blanks between its groups."""
+    return _BLANK_GROUPS.sub("", text.replace("\u2212", "-", 1))
 
 
 def _plain(cell: str) -> bool:
@@ -157,9 +163,7 @@ def _odd_ints(cells: list[str]) -> bool:
 
 def _rewrite(text: str, notation: Notation) -> str | None:
     """Return a number as Python writes it, or None."""
-    if "\u2212" in text:
-        text = text.replace("\u2212", "-", 1)
-    text = _BLANK_GROUPS.sub("", text)
+    text = _tidy(text)
     if notation.comma == "decimal" and notation.seen:
         if _COMMA_DECIMAL.fullmatch(text):
             return text.replace(".", "").replace(",", ".")

@@ -135,17 +135,17 @@ def find_small(plane, levels, tell, weigh):
 
 
 @njit(cache=True, nogil=True)
-def places(rows, n, vertices):
+def places(rows, n, pixels):
     """Return where the parts of a block of results begin, in words of 8 bytes.
 
-    columns (rows, n) float64 come first, then numbers (5 n + 1) int64: one after the other
-    loop_start, middles of boxes, ids (n, 2), roi_start; then loop_size (n) int32, vertices (2, v)
-    int16, and the mask, uint16. To give back one array takes a fifth of the time of five.
+    columns (rows, n) float64 come first, then the mask, uint16, then numbers (2 n) int64: one after
+    the other loop_start and middles of boxes; then loop_size (n) int32 and vertices (2, v) int16.
+    To give back one array takes a fifth of the time of five.
     """
-    numbers = rows * n
-    sizes = numbers + 5 * n + 1
-    outline = sizes + (n + 1) // 2
-    return numbers, sizes, outline, outline + (vertices + 1) // 2
+    mask = rows * n
+    numbers = mask + (pixels + 3) // 4
+    sizes = numbers + 2 * n
+    return mask, numbers, sizes, sizes + (n + 1) // 2
 
 
 @njit(cache=True, nogil=True)
@@ -157,11 +157,12 @@ def pack_small(first, size, vx, vy, box, chosen, rows, pixels):
     n = len(first)
     m = len(chosen)
     v = first[n - 1] + size[n - 1] if n else 0
-    number, sized, outline, mask = places(rows, m, v)
-    block = np.zeros(mask + (pixels + 3) // 4, np.int64)
+    _mask, number, sized, outline = places(rows, m, pixels)
+    block = np.empty(outline + (v + 1) // 2, np.int64)
+    block[:number] = 0
     numbers = block[number:sized]
     sizes = block[sized:outline].view(np.int32)
-    vertices = block[outline:mask].view(np.int16)
+    vertices = block[outline:].view(np.int16)
     vertices[:v] = vx[:v]
     vertices[v : 2 * v] = vy[:v]
     for k in range(m):
@@ -169,9 +170,6 @@ def pack_small(first, size, vx, vy, box, chosen, rows, pixels):
         numbers[k] = first[p]
         sizes[k] = size[p]
         numbers[m + k] = box[p, 1] + box[p, 3] // 2
-        numbers[2 * m + 2 * k + 1] = k + 1
-        numbers[4 * m + k] = k
-    numbers[5 * m] = m
     return block, v
 
 
@@ -219,6 +217,6 @@ def analyze_small(plane, levels, tell, weigh, shape_columns, grey_columns):
         values = np.empty(m, np.uint16)
         for k in range(m):
             values[k] = min(k + 1, tell[LIMIT])
-        mask = block[places(rows, m, v)[3] :].view(np.uint16)
+        mask = block[rows * m :].view(np.uint16)
         paint(start, chosen, values, 0, m, x0, x1, y, mask, plane.shape[1])
     return block, m, v

@@ -50,6 +50,10 @@ def lines(source, target):
         *("--ignore_training_axistags", "--preconvert_stacks", "--output_format=numpy"),
         *(*cut, *ranges, *more, name, "--input_data", source),
     )
+    yield (  # argparse, and so ilastik, takes what begins one flag
+        *("--head", *ranges, *cut, "--export_dt=uint8", "--output_axis=xyz"),
+        *("--output_form=numpy", f"--output_filename={target}", source),
+    )
     yield (
         *("--cutout_subregion=z=1:4,x=2:", *ranges, *more, name),
         *("--output_format=NumPy", "--export_source", "input", source),
@@ -62,6 +66,11 @@ def test_ilastiks_command_line_in_all_spellings(tmp_path, source, capsys):
         np.testing.assert_array_equal(np.load(tmp_path / "o.npy").T, wanted(), err_msg=str(i))
         (tmp_path / "o.npy").unlink()
     assert [path.name for path in tmp_path.iterdir()] == ["a b.h5"]
+
+
+def test_what_begins_two_flags_is_none(source, capsys):
+    assert main(["export", source, "--output_f", "numpy"]) == 2
+    assert "There is no flag --output_f of export" in capsys.readouterr().err
 
 
 def test_json(tmp_path, source):

@@ -195,6 +195,22 @@ def test_the_suffix_means_a_format(name, format_):
         assert found.files[0].removesuffix("/exported_data").endswith(name)
 
 
+@pytest.mark.parametrize(
+    ("format_", "name"),
+    [
+        ("jpeg", "o.jpg"),
+        ("jpg", "o.jpeg"),
+        ("tiff", "o.tif"),
+        ("tif sequence", "{slice_index}.tiff"),
+    ],
+)
+def test_both_spellings_of_a_suffix_are_right(format_, name):
+    source = image("uint8")
+    cut = None if "sequence" in format_ else ((0, None, None), (1, None, None))
+    found = plan(source, output_format=format_, output_filename_format=name, cutout_subregion=cut)
+    assert found.files[0].endswith(name[-4:])
+
+
 def test_a_dry_run_speaks_to_people(tmp_path, capsys):
     from fijibridge.cli import main
 

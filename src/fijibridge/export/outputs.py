@@ -108,6 +108,12 @@ _PICTURES = {
 }
 
 
+def _spellings(name: str) -> tuple[str, ...]:
+    """Return the endings of a picture's name, ilastik's first."""
+    pairs = {"jpeg": "jpg", "jpg": "jpeg", "tiff": "tif", "tif": "tiff"}
+    return tuple(f".{one}" for one in (name, pairs.get(name)) if one)
+
+
 def _outputs() -> dict[str, Output]:
     found = [
         Output(name="hdf5", shelf="hdf5", suffixes=_H5, kind="array", compression="none"),
@@ -132,14 +138,14 @@ def _outputs() -> dict[str, Output]:
         for name, (shelf, suffixes) in _VOLUMES.items()
     ]
     singles = [
-        Output(name=name, shelf=shelf, suffixes=(f".{name}",), kind="plane")
+        Output(name=name, shelf=shelf, suffixes=_spellings(name), kind="plane")
         for name, shelf in _PICTURES.items()
     ]
     singles += [
         Output(
             name=name,
             shelf="plain tiff",
-            suffixes=(f".{name}",),
+            suffixes=_spellings(name),
             kind="plane",
             compression="lzw",
         )

@@ -1,9 +1,10 @@
 """``export INPUT…``: the export engine with the words of ilastik's Data Export.
 
 Decisions where ilastik is silent: a flag that is unknown is an error (ilastik logs a line and goes
-on); dashes and underscores are alike (ilastik takes only underscores, and ignores the others);
-several inputs whose outputs have one name are refused; ``--table_only`` is unknown here, as a plain
-export has no table (ilastik does nothing and says that all is well).
+on); dashes and underscores are alike (ilastik takes only underscores, and ignores the others); what
+begins one flag only is that flag, as in ilastik; several inputs whose outputs have one name are
+refused; ``--table_only`` is unknown here, as a plain export has no table (ilastik does nothing and
+says that all is well).
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FormatError, SettingsError, nearest
+from fijibridge.model.json_text import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +99,7 @@ def read_recipe(value: str) -> list[Product]:
 
 def _parsed(text: str, what: str, *, toml: bool) -> Any:
     try:
-        return tomllib.loads(text) if toml else json.loads(text)
+        return tomllib.loads(text) if toml else parse_json(text)
     except (ValueError, RecursionError) as error:
         kind = "TOML" if toml else "JSON"
         raise FormatError(f"{what} is no {kind}: {error}.", f"Such as {_EXAMPLE}.") from error

@@ -9,7 +9,6 @@ no 64-bit integers; a source that has them keeps them.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ import numpy as np
 
 from fijibridge.errors import SettingsError, nearest
 from fijibridge.model.axes import KEYS
+from fijibridge.model.json_text import parse_json
 
 if TYPE_CHECKING:
     from fijibridge.model import Role
@@ -67,7 +67,7 @@ def _listed(value: Any, name: str) -> Any:
         return value
     text = value.replace("(", "[").replace(")", "]").replace("None", "null")
     try:
-        found = json.loads(text)
+        found = parse_json(text)
     except (ValueError, RecursionError) as error:
         raise SettingsError(
             f"{name} is {value!r}; expected is a list, such as [0, 1]: {error}."

@@ -31,6 +31,7 @@ from fijibridge.formats._geojson.write import (
 )
 from fijibridge.formats._target import staged
 from fijibridge.model import Position, Roi, RoiSet
+from fijibridge.model.json_text import parse_json
 from fijibridge.model.rois import AREA_KINDS
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _load(path: Path) -> list[Any]:
         if size > _LARGEST_FILE:
             raise FormatError(f"It has {size} bytes; at most 2 GB of GeoJSON are read.")
         text = path.read_bytes().decode("utf-8-sig")
-        found = json.loads(text, parse_constant=_no_constant)
+        found = parse_json(text, parse_constant=_no_constant)
     except OSError as error:
         raise FormatError(f"It cannot be read: {error.strerror or error}.") from error
     except RecursionError as error:

@@ -22,6 +22,7 @@ from fijibridge.formats._target import check_target, staged
 from fijibridge.formats._text.layout import find_object_ids, heading_unit, unique_headings
 from fijibridge.formats._text.sidecar import apply_record, record_of
 from fijibridge.model import ResultsTable, TableStyle
+from fijibridge.model.json_text import parse_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,7 +132,7 @@ def _read_record(dataset: Any) -> tuple[Any, list[str]]:
             break
         text += more
     try:
-        record = json.loads(text)
+        record = parse_json(text)
         return record, [str(h) for h in record.get("added", [])]
     except (ValueError, AttributeError, TypeError, RecursionError):
         return None, []

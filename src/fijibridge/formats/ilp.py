@@ -11,7 +11,6 @@ dataExportSerializer.py; spec/ilastik-projects.md 1.
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import re
@@ -24,6 +23,7 @@ from fijibridge.formats._ilp.forests import read_forest
 from fijibridge.formats._ilp.nodes import Node, check_links
 from fijibridge.formats._ilp.objects import ORIGINS, read_objects
 from fijibridge.formats._lazy import first_line
+from fijibridge.model.json_text import parse_json
 from fijibridge.model.project import Drawn, FeatureSelection, Lane, PixelStage, Project
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def _lanes(root: Node) -> tuple[Lane, ...]:
 
 def _letters(text: str) -> str:
     try:
-        letters = "".join(str(axis["key"]) for axis in json.loads(text)["axes"])
+        letters = "".join(str(axis["key"]) for axis in parse_json(text)["axes"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return ""
     good = set(letters) <= set("tzyxc") and len(set(letters)) == len(letters)

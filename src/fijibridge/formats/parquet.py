@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from fijibridge.formats._target import check_target, staged
 from fijibridge.formats._text.layout import find_object_ids, heading_unit, unique_headings
 from fijibridge.formats._text.sidecar import apply_record, record_text
 from fijibridge.model import ResultsTable, TableStyle
+from fijibridge.model.json_text import parse_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +97,7 @@ def _check_size(about: Any, path: Path) -> None:
 
 def _record(metadata: dict[bytes, bytes] | None) -> Any:
     try:
-        return json.loads((metadata or {}).get(_KEY, b"null"))
+        return parse_json((metadata or {}).get(_KEY, b"null"))
     except (ValueError, RecursionError):
         return None
 

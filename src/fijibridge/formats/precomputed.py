@@ -7,7 +7,6 @@ or not. A volume of the type ``segmentation`` holds labels. There is no writer.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from fijibridge.formats._lazy import GIB, LazySource, first_line
 from fijibridge.formats._tiff.arrays import TransposedArray
 from fijibridge.formats._tiff.axes import rename_axes
 from fijibridge.model import Axes, Axis, ImageSpec, Level, Role
+from fijibridge.model.json_text import parse_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ class _Info:
 
 def _json(folder: Path) -> Any:
     with (folder / "info").open("rb") as file:
-        return json.loads(file.read(_LARGEST_INFO))
+        return parse_json(file.read(_LARGEST_INFO))
 
 
 def _sniff(path: Path, head: bytes, /) -> bool:

@@ -9,7 +9,6 @@ key, is what fsspec and the storage's own settings say (``AWS_ENDPOINT_URL``, ``
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import shutil
 import tempfile
@@ -26,6 +25,7 @@ from fijibridge.errors import (
 )
 from fijibridge.formats._lazy import LazySource, first_line
 from fijibridge.formats._location import CONTAINER_SUFFIXES
+from fijibridge.model.json_text import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,7 +161,7 @@ def _fetch_node(fs: Any, root: str, node: str, local: Path) -> dict[str, Any]:
         place.mkdir(parents=True, exist_ok=True)
         (place / name).write_bytes(data)
         with contextlib.suppress(ValueError):
-            body = json.loads(data)
+            body = parse_json(data)
             found = body.get("attributes") if name == "zarr.json" else body
             if name in (".zattrs", "zarr.json") and isinstance(found, dict):
                 attributes = found.get("ome", found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from fijibridge.formats._tracks.lost import lost
 from fijibridge.model import ResultsTable, Tracks
 from fijibridge.model._links import sorted_pairs
 from fijibridge.model._trackbuild import whole_column
+from fijibridge.model.json_text import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -162,7 +162,7 @@ def _metadata_of(path: Path) -> dict[str, Any] | None:
         try:
             if not file.is_file() or file.stat().st_size > 1 << 26:
                 continue
-            body = json.loads(file.read_bytes())
+            body = parse_json(file.read_bytes())
         except (OSError, ValueError, RecursionError):
             continue
         if inner and isinstance(body, dict):

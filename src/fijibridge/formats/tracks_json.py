@@ -13,6 +13,7 @@ from fijibridge.formats._format import Format
 from fijibridge.formats._tracks.files import base_of, of_file, plain_path, staged_all
 from fijibridge.formats._tracks.graph import tracks_of
 from fijibridge.formats._tracks.lost import lost
+from fijibridge.model.json_text import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -142,7 +143,7 @@ def _load(path: Path) -> dict[str, Any]:
     if path.stat().st_size > _MAX_BYTES:
         raise FormatError(f"{str(path)!r} is too large.")
     try:
-        body = json.loads(path.read_bytes())
+        body = parse_json(path.read_bytes())
     except RecursionError:
         raise FormatError(f"{str(path)!r} is nested too deeply.") from None
     if not isinstance(body, dict):

@@ -15,6 +15,7 @@ from fijibridge.formats._tracks.files import base_of, of_file, plain_path, stage
 from fijibridge.formats._tracks.lost import lost
 from fijibridge.model import ResultsTable, Tracks
 from fijibridge.model._trackbuild import whole_column
+from fijibridge.model.json_text import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,7 +110,7 @@ def read_tracks(where: Location) -> Tracks:
 def _read_graph(path: Path) -> dict[int, int]:
     if not path.exists():
         return {}
-    body: Any = json.loads(path.read_bytes())
+    body: Any = parse_json(path.read_bytes())
     found: dict[int, int] = {}
     for child, parents in body.items():
         several = parents if isinstance(parents, list) else [parents]

@@ -22,6 +22,7 @@ from fijibridge.formats._target import check_target, staged
 from fijibridge.formats._text.layout import find_object_ids, heading_unit, unique_headings
 from fijibridge.formats._text.sidecar import apply_record, record_text
 from fijibridge.model import ResultsTable, TableStyle
+from fijibridge.model.json_text import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -113,7 +114,7 @@ def _check_archive(path: Path) -> None:
 def _read_record(sheet: Any) -> Any:
     text = "".join(str(row[0]) for row in sheet.iter_rows(values_only=True) if row and row[0])
     try:
-        return json.loads(text)
+        return parse_json(text)
     except (ValueError, RecursionError):
         return None
 
@@ -229,7 +230,7 @@ def _fill(book: Any, table: ResultsTable) -> None:
         for row in zip(*columns, strict=True):
             sheet.append(row)
     notes = book.create_sheet(_SHEET)
-    record = json.dumps(json.loads(record_text(table)))  # ASCII: no character that XML forbids
+    record = json.dumps(parse_json(record_text(table)))  # ASCII: no character that XML forbids
     for start in range(0, len(record), 30_000):
         notes.append([_text(notes, record[start : start + 30_000], "the record", check=False)])
     notes.sheet_state = "hidden"

@@ -13,6 +13,7 @@ from dataclasses import MISSING, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
 from fijibridge.errors import SettingsError, nearest
+from fijibridge.model.json_text import parse_json
 from fijibridge.ops._kinds import FLAG, Kind
 
 if TYPE_CHECKING:
@@ -235,7 +236,7 @@ def load_json(text: str | bytes) -> Any:
         )
 
     try:
-        return json.loads(text, parse_constant=refuse)
+        return parse_json(text, parse_constant=refuse)
     except RecursionError:
         raise SettingsError("The request is nested too deeply.") from None
     except UnicodeDecodeError:

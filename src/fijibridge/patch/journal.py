@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import FormatError, SettingsError
+from fijibridge.model.json_text import parse_json
 from fijibridge.patch.lock import HOME, Lock, digest, who_am_i
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Journal(Lock):
         if data is None:
             return None
         try:
-            body = json.loads(data)
+            body = parse_json(data)
             return Entry(
                 name=name,
                 time=float(body["time"]),

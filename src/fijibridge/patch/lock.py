@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fijibridge.errors import SettingsError
+from fijibridge.model.json_text import parse_json
 from fijibridge.patch.keys import LocalKeys, not_writable
 
 if TYPE_CHECKING:
@@ -245,7 +246,7 @@ def _place() -> str:
 
 def _parsed_owner(data: bytes | None) -> dict[str, Any] | None:
     try:
-        found = json.loads(data) if data else None
+        found = parse_json(data) if data else None
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

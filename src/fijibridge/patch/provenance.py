@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from fijibridge.errors import FormatError
 from fijibridge.model import Extra, Region
+from fijibridge.model.json_text import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,7 +106,7 @@ class Provenance:
 
 def _parsed(text: str, where: str) -> Provenance:
     try:
-        body = json.loads(text)
+        body = parse_json(text)
         if body.pop("version") != _VERSION:
             raise ValueError("it is of a newer version")  # noqa: TRY301  # told below with the others
         for key in ("start", "stop", "shape"):

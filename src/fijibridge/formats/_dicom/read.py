@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import struct
 import warnings
@@ -21,6 +20,7 @@ from fijibridge.errors import (
 from fijibridge.formats._carried import refined, texts_of
 from fijibridge.formats._lazy import first_line
 from fijibridge.model import Axes, Axis, Extra, Role, Valuation
+from fijibridge.model.json_text import parse_json
 from fijibridge.model.units import PIXEL
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _parsed(found: Any, syntax: Any, place: tuple[int, int] | None, path: Path) 
 def said_in(found: Any) -> dict[str, Any]:
     try:
         text = found.private_block(PRIVATE_GROUP, CREATOR)[ELEMENT].value
-        said = json.loads(text)
+        said = parse_json(text)
     except (KeyError, ValueError, TypeError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}

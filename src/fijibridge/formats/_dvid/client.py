@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from fijibridge.errors import FijiBridgeError, SettingsError
+from fijibridge.model.json_text import parse_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -141,7 +142,7 @@ class Client:
         if status != http.client.OK:
             raise self._refused("does not tell about the instance", status, found)
         try:
-            about = json.loads(found[:_LARGEST_ANSWER])
+            about = parse_json(found[:_LARGEST_ANSWER])
         except (ValueError, RecursionError):
             about = None
         if not isinstance(about, dict):

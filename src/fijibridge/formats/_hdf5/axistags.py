@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fijibridge.errors import FormatError
 from fijibridge.model import Axes, Axis
 from fijibridge.model.axes import KEYS
+from fijibridge.model.json_text import parse_json
 from fijibridge.model.units import PIXEL
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def axistags_of(text: str, where: str) -> tuple[list[tuple[str, float]], dict[st
         When it is no axistags JSON or has letters that are no axes of an image.
     """
     try:
-        entries = json.loads(text)["axes"]
+        entries = parse_json(text)["axes"]
         found = [(str(e["key"]).lower(), float(e.get("resolution", 0) or 0)) for e in list(entries)]
         notes = {str(e["key"]).lower(): str(e.get("description", "") or "") for e in entries}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
@@ -147,7 +148,7 @@ def axis_units_of(value: Any) -> dict[str, str]:
     """Return {letter: unit} of an ``axis_units`` attribute (JSON text or a mapping)."""
     if not isinstance(value, dict):
         try:
-            value = json.loads(text_of(value) or "{}")
+            value = parse_json(text_of(value) or "{}")
         except (ValueError, RecursionError):
             return {}
     if not isinstance(value, dict):

@@ -6,7 +6,6 @@ and a read of more bytes than the file can hold is refused before memory is aske
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from fijibridge.formats._hdf5.chunked import chunked
 from fijibridge.formats._hdf5.heap import check_name_heaps, guarded, has_long_texts
 from fijibridge.formats._lazy import GIB, LazySource, check_no_level, first_line, pixel_dtype
 from fijibridge.model import Axes, Extra, ImageSpec
+from fijibridge.model.json_text import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -339,7 +339,7 @@ def drange_of(dataset: Any) -> tuple[float, float] | None:
 def _said(dataset: Any) -> dict[str, Any]:
     """Return what our files say beside ilastik's attributes."""
     try:
-        found = json.loads(text_of(read_attribute(dataset, CARRIED)) or "{}")
+        found = parse_json(text_of(read_attribute(dataset, CARRIED)) or "{}")
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -21,6 +21,7 @@ from fijibridge.formats._hdf5.axistags import (
     guess_keys,
     text_of,
 )
+from fijibridge.model.json_text import parse_json
 from fijibridge.model.units import PIXEL
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def read_attributes(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise FormatError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
     try:
-        found = json.loads(raw)
+        found = parse_json(raw)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{str(path)!r} is no JSON: {error}.", "Copy it again.") from error
     if not isinstance(found, dict):

@@ -14,6 +14,7 @@ import numpy as np
 from fijibridge.errors import FormatError, MissingDependencyError
 from fijibridge.formats._carried import refined, said_of, texts_of
 from fijibridge.model import Axes, Axis, Extra, Valuation
+from fijibridge.model.json_text import parse_json
 from fijibridge.model.units import PIXEL, canonical_unit, length_factor
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def _extensions(data: bytes, order: str) -> tuple[dict[str, Any], list[str]]:
         if code == _COMMENT:
             text = data[at + 8 : at + size].rstrip(b"\0").decode("utf-8", "replace")
             try:
-                found = json.loads(text)
+                found = parse_json(text)
             except (ValueError, RecursionError):
                 found = None
             if isinstance(found, dict) and isinstance(found.get("fijibridge"), dict):

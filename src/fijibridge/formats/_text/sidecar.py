@@ -14,6 +14,7 @@ import numpy as np
 
 from fijibridge.formats._target import staged
 from fijibridge.model import ResultsTable, TableStyle
+from fijibridge.model.json_text import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -156,7 +157,7 @@ def read_sidecar(path: Path) -> dict[str, Any] | None:
     try:
         if not side.is_file() or side.stat().st_size > _MAX_BYTES:
             return None
-        record = json.loads(side.read_text("utf-8"))
+        record = parse_json(side.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None

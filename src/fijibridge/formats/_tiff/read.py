@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import weakref
 from dataclasses import replace
@@ -18,6 +17,7 @@ from fijibridge.formats._tiff.axes import Layout, named_axes, rename_axes
 from fijibridge.formats._tiff.imagej import ROLE_PROPERTY, read_calibration, read_extra
 from fijibridge.formats._tiff.layout import Opened, opened_tiff
 from fijibridge.model import Axes, Axis, Extra, ImageSpec, Level
+from fijibridge.model.json_text import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -156,7 +156,7 @@ def _shaped_metadata(opened: Opened) -> dict[str, dict[str, Any]]:
     if not text.startswith('{"shape"'):
         return empty
     try:
-        found = json.loads(text)
+        found = parse_json(text)
     except (ValueError, RecursionError):
         return empty
     for name in ("scale", "origin"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fijibridge.formats._luts import glasbey_lut
 from fijibridge.formats._target import target_errors
+from fijibridge.model.json_text import parse_json
 from fijibridge.model.units import PIXEL
 
 if TYPE_CHECKING:
@@ -184,14 +185,14 @@ def set_attributes(folder: Path, zarr_format: int, changes: Mapping[str, Any]) -
         if not (folder / ".zgroup").exists():
             _replace(folder / ".zgroup", {"zarr_format": 2})
         file = folder / ".zattrs"
-        attributes = json.loads(file.read_text("utf-8")) if file.exists() else {}
+        attributes = parse_json(file.read_text("utf-8")) if file.exists() else {}
         if changes:
             _replace(file, attributes | dict(changes))
         return
     file = folder / "zarr.json"
     whole: dict[str, Any] = {"zarr_format": 3, "node_type": "group", "attributes": {}}
     if file.exists():
-        whole = json.loads(file.read_text("utf-8"))
+        whole = parse_json(file.read_text("utf-8"))
     attributes = whole.get("attributes") or {}
     ome = {**(attributes.get("ome") or {}), **(changes.get("ome") or {})}
     merged = {**attributes, **changes}

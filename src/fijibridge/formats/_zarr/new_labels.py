@@ -11,6 +11,7 @@ from fijibridge.formats._zarr.meta import group_attributes
 from fijibridge.formats._zarr.pyramid import StoredLevel
 from fijibridge.formats._zarr.read import ome_attributes
 from fijibridge.model import Axes, Extra
+from fijibridge.model.json_text import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -172,11 +173,11 @@ def _consolidated(pyramid: Pyramid, docs: Mapping[str, bytes], *, three: bool) -
         if not isinstance(inline, dict) or not isinstance(inline.get("metadata"), dict):
             return {}
         for key, data in docs.items():
-            inline["metadata"][key.removesuffix("/zarr.json")] = json.loads(data)
+            inline["metadata"][key.removesuffix("/zarr.json")] = parse_json(data)
         return {"zarr.json": _bytes(root)}
     body = pyramid.store.json("", ".zmetadata")
     if not body or not isinstance(body.get("metadata"), dict):
         return {}
     for key, data in docs.items():
-        body["metadata"][key] = json.loads(data)
+        body["metadata"][key] = parse_json(data)
     return {".zmetadata": _bytes(body)}

@@ -7,7 +7,6 @@ arrays are opened by zarr-python.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 import warnings
@@ -19,6 +18,7 @@ import numpy as np
 
 from fijibridge.errors import FijiBridgeError, FormatError, SettingsError
 from fijibridge.formats._lazy import GIB, first_line
+from fijibridge.model.json_text import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -211,7 +211,7 @@ class Store:
         if data is None:
             return None
         try:
-            found = json.loads(data)
+            found = parse_json(data)
         except (ValueError, RecursionError) as error:
             raise FormatError(
                 f"{self.name(key)} is no JSON: {first_line(error)}.",

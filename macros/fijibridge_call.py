@@ -263,6 +263,8 @@ def _save_image(imp, folder):
     info = imp.getInfoProperty()
     if info is not None:
         twin.setProperty("Info", info)
+    if imp.getPropertiesAsArray() is not None:
+        twin.setProperties(imp.getPropertiesAsArray())
     if imp.isComposite():
         from ij import CompositeImage
 

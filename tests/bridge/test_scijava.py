@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import fijibridge as fb
 from bridge import verb_lines
 from fijibridge.bridge._door import java_class
 from fijibridge.bridge.convert import to_imageplus
@@ -139,3 +140,16 @@ def test_the_image_that_the_caller_named_is_taken(fiji, imagej):
     assert bool(done.getOutput("ok")), str(done.getOutput("message"))
     assert int(imagej.java("ij.measure.ResultsTable").getResultsTable().size()) == 2
     imagej.run_macro('run("Clear Results"); close("*");')
+
+
+def test_an_image_is_handed_over_with_its_properties(fiji, imagej, tmp_path):
+    plus = to_imageplus(Image.from_array(np.zeros((4, 5), np.uint8), "yx", name="mine"))
+    plus.setProp("Key", "a: value")
+    interpreter = imagej.java("org.python.util.PythonInterpreter")()
+    interpreter.set("imp", plus)
+    interpreter.set("folder", imagej.java("java.io.File")(str(tmp_path)))
+    interpreter.set("shared", str(fiji.home / "macros" / "FijiBridge"))
+    code = "import sys; sys.path.insert(0, shared); import fijibridge_call as f\n"
+    interpreter.exec_(code + "f._save_image(imp, folder)")
+    interpreter.close()
+    assert fb.read_image(tmp_path / "image.tif").spec.extra.properties["Key"] == "a: value"

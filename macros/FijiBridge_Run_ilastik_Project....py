@@ -55,7 +55,7 @@
 #@ Boolean (label="Export object prediction img", description="ilastik's; --export_source says it better", required=false, persist=false, value=false) export_object_prediction_img
 #@ Boolean (label="Export object probability img", description="ilastik's; --export_source says it better", required=false, persist=false, value=false) export_object_probability_img
 #@ Boolean (label="Export pixel probability img", description="ilastik's; --export_source says it better", required=false, persist=false, value=false) export_pixel_probability_img
-#@ String (label="Export plugin", description="Tracking; by ilastik itself", required=false, persist=false, value="") export_plugin
+#@ String (label="Export plugin", description="Tracking, with --export_source Plugin: a layout of fijibridge tracks", required=false, persist=false, value="") export_plugin
 #@ String (label="Big data viewer xml file", description="Tracking; by ilastik itself", required=false, persist=false, value="") big_data_viewer_xml_file
 #@ String (label="Csv export file", description="Counting; by ilastik itself", required=false, persist=false, value="") csv_export_file
 #@ String (label="Engine", description="who computes: fijibridge, or the ilastik that is installed; auto = ilastik for what does not run...", required=false, persist=false, choices={"native", "executable", "auto"}, value="auto") engine

@@ -72,7 +72,7 @@ fields = (
     ("export_object_prediction_img", "false", "flag", "ilastik's; --export_source says it better"),
     ("export_object_probability_img", "false", "flag", "ilastik's; --export_source says it better"),
     ("export_pixel_probability_img", "false", "flag", "ilastik's; --export_source says it better"),
-    ("export_plugin", "", "text", "Tracking; by ilastik itself"),
+    ("export_plugin", "", "text", "Tracking, with --export_source Plugin: a layout of fijibridge tracks"),
     ("big_data_viewer_xml_file", "", "file", "Tracking; by ilastik itself"),
     ("csv_export_file", "", "file", "Counting; by ilastik itself"),
     ("engine", "auto", ("native", "executable", "auto",), "who computes: fijibridge, or the ilastik that is installed; auto = ilastik for what does not run..."),

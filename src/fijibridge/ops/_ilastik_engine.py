@@ -101,7 +101,7 @@ def executable_for(value: IlastikSettings) -> str | None:
 
 
 def _check_native(value: IlastikSettings) -> None:
-    from fijibridge.ops.project import load_project
+    from fijibridge.ops._project_inputs import load_project
     from fijibridge.projects.object_features import check_features
 
     objects = load_project(value.project).objects

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fijibridge.model.project import Project
     from fijibridge.ops._ilastik_words import IlastikSettings
     from fijibridge.ops._operation import Context
-    from fijibridge.ops.project import ProjectImage, ProjectInput
+    from fijibridge.ops._project_inputs import ProjectImage, ProjectInput
 
 __all__ = [
     "SECONDS",

@@ -8,8 +8,8 @@ from typing import Any
 from fijibridge.export.settings import parse_axis_order
 from fijibridge.ops._export_words import ExportVerbSettings
 from fijibridge.ops._kinds import FLAG, INTEGER, PATH, PATHS, TEXT, Kind
+from fijibridge.ops._project_inputs import FILTERS
 from fijibridge.ops._settings import setting, settings
-from fijibridge.ops.project import FILTERS
 
 __all__ = ["INNER", "MEMORY", "NAME", "IlastikSettings"]
 

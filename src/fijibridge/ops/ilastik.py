@@ -35,7 +35,7 @@ from fijibridge.ops._ilastik_tracks import plan_tracks
 from fijibridge.ops._ilastik_words import INNER, MEMORY, NAME, IlastikSettings
 from fijibridge.ops._inputs import each_path
 from fijibridge.ops._operation import Job, JobReport, Operation, Plan
-from fijibridge.ops.project import ProjectImage, ProjectInput, load_project
+from fijibridge.ops._project_inputs import ProjectImage, ProjectInput, load_project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,222 +1,29 @@
-"""``fb.IlastikProject``: a trained ilastik project, in Python and for the export engine."""
+"""``fb.IlastikProject``: a trained ilastik project in Python."""
 
 from __future__ import annotations
 
-import functools
 import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fijibridge.errors import FormatError, SettingsError
+from fijibridge.errors import SettingsError
+from fijibridge.ops._project_inputs import (
+    FILTERS,
+    ProjectInput,
+    lane_of,
+    load_project,
+    result_image,
+    second_image,
+    trained_axes,
+)
 
 if TYPE_CHECKING:
     from fijibridge.export.settings import ExportSettings
-    from fijibridge.model import Image, ImageSource, ImageSpec, ResultsTable
-    from fijibridge.model.project import Project
-    from fijibridge.projects.objects import Objects
+    from fijibridge.model import Image, ImageSource, ResultsTable
 
-__all__ = ["FILTERS", "IlastikProject", "ProjectImage", "ProjectInput", "load_project"]
-
-FILTERS = ("fastfilters", "vigra")
-#: Files that do not say what their axes are.
-_UNTAGGED = (".npy", ".npz")
-
-
-def load_project(path: str | os.PathLike[str]) -> Project:
-    """Return a project; one that did not change is read once.
-
-    Raises
-    ------
-    FormatError
-        When the file is missing, damaged, hostile, or no trained project.
-    UnsupportedError
-        When its workflow or its classifier does not run here.
-    """
-    try:
-        about = Path(path).stat()
-    except OSError:
-        raise FormatError(f"There is no project {os.fspath(path)!r}.", "Check the path.") from None
-    return _load(os.fspath(path), about.st_mtime_ns, about.st_size)
-
-
-@functools.lru_cache(maxsize=4)
-def _load(path: str, _time: int, _size: int) -> Project:
-    from fijibridge.formats.ilp import read_project
-
-    return read_project(path)
-
-
-def _result(
-    project: Project,
-    raw: ImageSource,
-    settings: ExportSettings,
-    filters: str,
-    mask: ImageSource | None,
-    lane: int | None,
-    second: ImageSource | None = None,
-) -> ImageSource:
-    from fijibridge.projects.run import RunSettings, open_result
-
-    how = RunSettings(flavor=filters, exact=settings.exact, lane=lane)  # type: ignore[arg-type]  # checked
-    return open_result(project, raw, settings.export_source, how, mask, second)
-
-
-def _second(path: str, axes: str, settings: ExportSettings) -> ImageSource | None:
-    from fijibridge.export.sources import open_input
-
-    if not path:
-        return None
-    return open_input(path, replace(settings, role=None, input_axes=axes or None))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectInput:
-    """A file that a project is run on; an input of the export engine, named as the file.
-
-    Parameters
-    ----------
-    project
-        Path of the project.
-    input
-        Path of the image, or a quoted pattern.
-    mask
-        Path of the prediction mask, "" for none.
-    filters
-        ``fastfilters`` or ``vigra``.
-    own_axes
-        Axes are those of the file, never those of the training images.
-    second, second_axes
-        Path of the image that objects come from, "" for none; its axes, "" = as it says.
-    """
-
-    project: str
-    input: str
-    mask: str = ""
-    filters: str = "fastfilters"
-    own_axes: bool = False
-    second: str = ""
-    second_axes: str = ""
-
-    def __fspath__(self) -> str:
-        return self.input
-
-    def result_of(self, settings: ExportSettings, /) -> str:
-        """Return the display name of the result that is exported."""
-        from fijibridge.projects.run import find_source
-
-        return find_source(load_project(self.project), settings.export_source)
-
-    def open_raw(self, settings: ExportSettings, /) -> ImageSource:
-        """Return the image."""
-        from fijibridge.export.sources import open_input
-
-        asked = replace(settings, role=None)
-        source = open_input(self.input, asked)
-        wanted = "" if self.own_axes else _trained_axes(load_project(self.project))
-        forced = settings.exact or self.input.lower().endswith(_UNTAGGED)
-        keys = source.spec.axes.keys
-        if settings.input_axes is None and forced and len(wanted) == len(keys) and wanted != keys:
-            source.close()
-            source = open_input(self.input, replace(asked, input_axes=wanted))
-        return source
-
-    def open_result(self, settings: ExportSettings, /) -> ImageSource:
-        """Return the result."""
-        from fijibridge.export.sources import open_input
-
-        project = load_project(self.project)
-        raw = self.open_raw(settings)
-        mask = None
-        try:
-            if self.mask:
-                mask = open_input(self.mask, replace(settings, role=None, input_axes=None))
-            lane = _lane(project, self.input)
-            second = _second(self.second, self.second_axes, settings)
-            return _result(project, raw, settings, self.filters, mask, lane, second)
-        except BaseException:
-            raw.close()
-            raise
-
-    def open_objects(self, settings: ExportSettings, /) -> tuple[Objects, int | None]:
-        """Return the objects, and which image of the project it is."""
-        raw = self.open_raw(settings)
-        try:
-            found = _objects(self, raw, settings)
-        except BaseException:
-            raw.close()
-            raise
-        return found, _lane(load_project(self.project), self.input)
-
-
-def _objects(
-    one: ProjectInput | ProjectImage, raw: ImageSource, settings: ExportSettings
-) -> Objects:
-    from fijibridge.projects.run import RunSettings, open_objects
-
-    how = RunSettings(flavor=one.filters, exact=settings.exact)  # type: ignore[arg-type]  # checked
-    second = _second(one.second, one.second_axes, settings)
-    return open_objects(load_project(one.project), raw, how, second)
-
-
-def _trained_axes(project: Project) -> str:
-    known = [lane.axes for lane in project.lanes if lane.axes]
-    return known[-1] if known else ""
-
-
-def _lane(project: Project, image: str) -> int | None:
-    """Return which image of the project a file is."""
-    folder = Path(project.path).parent
-    here = os.path.realpath(image)
-    for i, lane in enumerate(project.lanes):
-        path = lane.path.replace("\\", "/")
-        if path and os.path.realpath(folder / path) == here:
-            return i
-    return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectImage:
-    """An image in memory, or of a host, that a project is run on; see `ProjectInput`."""
-
-    project: str
-    image: ImageSource
-    mask: str = ""
-    filters: str = "fastfilters"
-    second: str = ""
-    second_axes: str = ""
-
-    @property
-    def spec(self) -> ImageSpec:
-        """The image, which names the outputs."""
-        return self.image.spec
-
-    def result_of(self, settings: ExportSettings, /) -> str:
-        """Return the display name of the result that is exported."""
-        from fijibridge.projects.run import find_source
-
-        return find_source(load_project(self.project), settings.export_source)
-
-    def open_raw(self, _settings: ExportSettings, /) -> ImageSource:
-        """Return the image."""
-        return self.image
-
-    def open_result(self, settings: ExportSettings, /) -> ImageSource:
-        """Return the result."""
-        from fijibridge.export.sources import open_input
-
-        mask = None
-        if self.mask:
-            mask = open_input(self.mask, replace(settings, role=None, input_axes=None))
-        project = load_project(self.project)
-        second = _second(self.second, self.second_axes, settings)
-        return _result(project, self.image, settings, self.filters, mask, None, second)
-
-    def open_objects(self, settings: ExportSettings, /) -> tuple[Objects, int | None]:
-        """Return the objects, and which image of the project it is."""
-        return _objects(self, self.image, settings), None
+__all__ = ["IlastikProject"]
 
 
 class IlastikProject:
@@ -321,19 +128,19 @@ class IlastikProject:
         if isinstance(image, (str, os.PathLike)):
             path = os.fspath(image)
             raw = ProjectInput(project=self._path, input=path).open_raw(settings)
-            lane = _lane(self._project, path)
+            lane = lane_of(self._project, path)
         else:
             keys = axes or self._axes_of_array(image)
             raw, lane = open_input(image, replace(settings, input_axes=keys)), None
         masked = None if mask is None else open_input(mask, replace(settings, input_axes=None))
         second = self._opened(objects, raw, settings)
-        return _result(self._project, raw, settings, filters, masked, lane, second)
+        return result_image(self._project, raw, settings, filters, masked, lane, second)
 
     def _opened(self, objects: Any, raw: ImageSource, settings: ExportSettings) -> Any:
         from fijibridge.export.sources import open_input
 
         if objects is None or isinstance(objects, (str, os.PathLike)):
-            return None if objects is None else _second(os.fspath(objects), "", settings)
+            return None if objects is None else second_image(os.fspath(objects), "", settings)
         keys, count = raw.spec.axes.keys, len(getattr(objects, "shape", ()))
         if count == len(keys) - 1:
             keys = keys.replace("c", "")
@@ -367,7 +174,7 @@ class IlastikProject:
         lane = None
         if isinstance(image, (str, os.PathLike)):
             raw = ProjectInput(project=self._path, input=os.fspath(image)).open_raw(settings)
-            lane = _lane(self._project, os.fspath(image))
+            lane = lane_of(self._project, os.fspath(image))
         else:
             raw = open_input(
                 image, replace(settings, input_axes=axes or self._axes_of_array(image))
@@ -381,7 +188,7 @@ class IlastikProject:
             found.close()
 
     def _axes_of_array(self, array: Any) -> str | None:
-        known = _trained_axes(self._project)
+        known = trained_axes(self._project)
         return known if len(getattr(array, "shape", ())) == len(known) else None
 
     def predict(

@@ -260,3 +260,15 @@ def test_names_grow_with_their_numbers():
     assert list(names) == ["0012-9999-0005", "00012-10000-00005", "000012-123456-020000"]
     wide = particle_names(np.array([1]), np.array([2]), slice_number=1, slices=1, height=10000)
     assert list(wide) == ["00001-00002"]
+
+
+def test_origins_keep_all_digits_of_a_file():
+    """An origin of -36.5853658536585 pixels, as ImageJ writes it, is not rounded."""
+    pixel = 0.123
+    axes = Axes.of("yx", (1, 60), scale={"x": pixel}, origin={"x": 36.5853658536585 * pixel})
+    binary = np.zeros((1, 60), np.uint8)
+    binary[0, 5] = 255
+    found = analyze_particles(
+        Image.from_array(binary, axes), ParticleSettings(measurements=("bounding",))
+    )
+    assert found.table["BX"][0] == (5 + 36.5853658536585) * pixel

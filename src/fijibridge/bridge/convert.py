@@ -235,7 +235,7 @@ def _calibrate(
         cal.setYUnit(imagej_unit(y.unit))
     if "z" in axes and z.unit != x.unit:
         cal.setZUnit(imagej_unit(z.unit))
-    cal.xOrigin, cal.yOrigin, cal.zOrigin = (_origin(a) for a in (x, y, z))
+    cal.xOrigin, cal.yOrigin, cal.zOrigin = (a.zero for a in (x, y, z))
     if t.unit != PIXEL or t.scale != 1.0:
         cal.frameInterval = t.scale
         cal.setTimeUnit(imagej_unit(t.unit))
@@ -255,8 +255,3 @@ def _calibrate(
         clip = bool(other.get("zeroclip"))
         cal.setFunction(valuation.function, numbers, valuation.unit, clip)
     plus.setCalibration(cal)
-
-
-def _origin(axis: Axis) -> float:
-    # nine decimals undo the rounding of the product that Axis.origin is
-    return round(-axis.origin / axis.scale, 9) + 0.0

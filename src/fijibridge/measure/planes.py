@@ -37,13 +37,7 @@ class Calibration:
     def of(cls, spec: ImageSpec) -> Calibration:
         """Return the calibration of an image; ImageJ's origin is in pixels and points inward."""
         x, y = spec.axes["x"], spec.axes["y"]
-        return cls(
-            x.scale,
-            y.scale,
-            round(-x.origin / x.scale, 9) + 0.0,
-            round(-y.origin / y.scale, 9) + 0.0,
-            x.unit,
-        )
+        return cls(x.scale, y.scale, x.zero, y.zero, x.unit)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -191,7 +191,7 @@ def _measure(
     pw, ph, pd = _voxel(source)
     c = Calibration.of(source.image.spec)
     z_axis = source.image.axes.get("z")
-    origin = (c.x_origin, c.y_origin, round(-z_axis.origin / z_axis.scale, 9) + 0.0)
+    origin = (c.x_origin, c.y_origin, z_axis.zero)
     count = found.count[chosen]
     out: dict[str, np.ndarray] = {
         "Label id": np.asarray(ids),

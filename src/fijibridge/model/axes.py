@@ -60,6 +60,19 @@ class Axis:
         object.__setattr__(self, "origin", float(self.origin))
         object.__setattr__(self, "unit", canonical_unit(self.unit))
 
+    @property
+    def zero(self) -> float:
+        """Which sample lies at coordinate 0: what ImageJ calls the origin, in pixels.
+
+        `origin` is a rounded product; fifteen digits undo that, and are what files hold.
+
+        Examples
+        --------
+        >>> Axis("x", 9, scale=0.1, origin=-0.3).zero
+        3.0
+        """
+        return float(f"{-self.origin / self.scale:.15g}") + 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Axes:

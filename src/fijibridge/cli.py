@@ -160,23 +160,15 @@ def build_parser(*, completing: bool = False) -> argparse.ArgumentParser:
     return parser
 
 
-def _key(word: str, items: dict[str, Declared]) -> str:
-    """Return the name that a flag is declared by.
-
-    ilastik's command lines may abbreviate (``--output_form=numpy``), so the verbs that take them
-    know what begins one flag only.
-    """
-    key = word[2:].partition("=")[0].replace("-", "_")
-    if key in items or not key or "headless" not in items:
-        return key
-    begun = {item.name for name, item in items.items() if name.startswith(key)}
-    return begun.pop() if len(begun) == 1 else key
+def _key(word: str) -> str:
+    """Return the name that a flag is declared by."""
+    return word[2:].partition("=")[0].replace("-", "_")
 
 
 def _spelled(word: str, items: dict[str, Declared], verb: str) -> list[str]:
     """Return one flag as argparse is to see it: dashes, its one name, values kept."""
     head, equals, value = word.partition("=")
-    key = _key(word, items)
+    key = _key(word)
     item = items.get(key)
     if item is None:
         if key in {"help", "version"}:
@@ -217,7 +209,7 @@ def _normalised(verb: str, words: Sequence[str]) -> list[str]:
         if not word.startswith("--"):
             (out if word == "-h" else plain).append(word)
             continue
-        item = items.get(_key(word, items))
+        item = items.get(_key(word))
         if item is not None and item.kind is FLAG and "=" not in word and _is_answer(rest):
             word = f"{word}={rest.pop(0)}"  # ilastik's --readonly 1
         spelled = _spelled(word, items, verb)

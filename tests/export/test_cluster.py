@@ -39,8 +39,7 @@ FORMATS = {
 }
 
 
-@pytest.fixture(scope="module")
-def started():
+def _started():
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     made = distributed.LocalCluster(
         n_workers=2,
@@ -50,30 +49,38 @@ def started():
         memory_limit=0,
         silence_logs=logging.CRITICAL,
     )
-    yield made
-    made.close()
+    return made, distributed.Client(made, set_as_default=False)
 
 
 @pytest.fixture(scope="module")
-def _client(started):
-    with distributed.Client(started, set_as_default=False) as client:
-        yield client
+def clusters():
+    made = [_started()]
+    yield made
+    for one, client in made:
+        client.close()
+        one.close()
 
 
 @pytest.fixture
-def cluster(started, _client, lost=[]):  # noqa: B006  # what one test has missed, all do
-    """Return the cluster with both of its workers: an earlier test may have killed one.
+def cluster(clusters):
+    """Return a cluster with both of its workers: an earlier test may have killed one.
 
-    A nanny whose worker is killed before it has heard from it starts no other one: the worker
-    would be missed by all tests to come, each of which would wait for it.
+    A nanny whose worker is killed before it has heard from it starts no other one: what comes
+    after gets a cluster of its own.
     """
-    ends = time.monotonic() + 240
-    while not (all(map(_running, started.workers.values())) and len(_client.nthreads()) == 2):
-        if lost or time.monotonic() > ends:
-            lost.append(started)
-            pytest.fail("A worker of the cluster did not come back.")
+    if not _is_whole(*clusters[-1]):
+        clusters.append(_started())
+    assert _is_whole(*clusters[-1]), "A new cluster has no two workers."
+    return clusters[-1][0]
+
+
+def _is_whole(cluster, client, seconds=120):
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        if all(map(_running, cluster.workers.values())) and len(client.nthreads()) == 2:
+            return True
         time.sleep(0.05)
-    return started
+    return False
 
 
 def _running(nanny):

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import uuid
 import warnings
@@ -279,9 +280,12 @@ def test_who_lost_the_lock_commits_nothing(storage, url, tmp_path, stored):
     before = _names(storage, url)
     taken = []
 
-    def tick():
-        if not taken:
-            taken.append(_lock(storage, url, owner="eve@lab"))
+    first = threading.Lock()
+
+    def tick():  # units are written by threads
+        with first:
+            if not taken:
+                taken.append(_lock(storage, url, owner="eve@lab"))
 
     with pytest.raises(SettingsError, match="was taken away by somebody else"):
         run_checkin(plan_checkin(tmp_path / "p.npy"), tick)

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -38,13 +39,15 @@ def child(work):
 def ticker(at, count_file=None):
     """Return a function that ends the process at its n-th call, or counts the calls."""
     seen = [0]
+    one = threading.Lock()  # units are written by threads
 
     def tick():
-        seen[0] += 1
-        if count_file is not None:
-            count_file.write_text(str(seen[0]))
-        if seen[0] == at:
-            os._exit(9)
+        with one:
+            seen[0] += 1
+            if count_file is not None:
+                count_file.write_text(str(seen[0]))
+            if seen[0] == at:
+                os._exit(9)
 
     return tick
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -18,9 +20,57 @@ __all__ = ["each", "shares", "thread_count"]
 MAX_THREADS = 8
 
 
+class _Pool(ThreadPoolExecutor):
+    """Threads that wake up beside the thread that wakes them.
+
+    Linux may wake a thread on the processor of its waker, and some kernels pack what is short onto
+    few processors: there it would wait for milliseconds, since the waker goes on working. So a
+    thread of the pool may not use that processor until it runs.
+    """
+
+    def __init__(self) -> None:
+        self._ids: list[int] = []
+        super().__init__(
+            min(MAX_THREADS, max(2, _processors())) - 1,
+            thread_name_prefix="fijibridge-measure",
+            initializer=lambda: self._ids.append(threading.get_native_id()),
+        )
+        self._here = _processor_asker()
+
+    def wake(self, work: Callable[[], None], count: int) -> list[Future[None]]:
+        """Run something on up to `count` threads beside this one."""
+        if self._here is None:
+            return [self.submit(work) for _ in range(count)]
+        allowed = os.sched_getaffinity(0)
+        others = allowed - {self._here()}
+        for thread in self._ids:
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(thread, others or allowed)
+
+        def work_anywhere() -> None:
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(0, allowed)
+            work()
+
+        return [self.submit(work_anywhere) for _ in range(count)]
+
+
+def _processor_asker() -> Callable[[], int] | None:
+    """Return what tells the processor that a thread runs on, where threads can be moved."""
+    if not hasattr(os, "sched_setaffinity"):  # not on macOS and Windows
+        return None
+    import ctypes
+
+    try:
+        ask: Callable[[], int] = ctypes.CDLL(None).sched_getcpu
+    except (AttributeError, OSError):
+        return None
+    return ask
+
+
 @functools.cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="fijibridge-measure")
+def _pool() -> _Pool:
+    return _Pool()
 
 
 if hasattr(os, "register_at_fork"):  # a forked child has none of the threads
@@ -61,16 +111,15 @@ def each(job: Callable[[int], object], count: int, threads: int | None = None) -
     threads
         At most so many at a time; None: one each.
     """
-    waiting: list[Future[None]] = []
     turns = itertools.count()  # next() is one step for every thread
 
     def work() -> None:
         while (k := next(turns)) < count:
             job(k)
 
+    others = min(count, threads or count) - 1
+    waiting = _pool().wake(work, min(others, MAX_THREADS)) if others > 0 else []
     try:
-        for _ in range(min(count, threads or count) - 1):
-            waiting.append(_pool().submit(work))  # noqa: PERF401  # each is known when one fails
         work()
     finally:
         for future in waiting:

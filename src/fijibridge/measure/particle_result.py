@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -31,22 +31,21 @@ class _Parts(Protocol):
 
 
 class _Later:
-    """Fills empty slots when they are first read: a loop over many images reads few of them."""
+    """Fills a field when it is first read: a loop over many images reads few of them."""
 
-    __slots__ = ("_found",)
+    def __init__(self, name: str) -> None:
+        self._name = name
 
-    if not TYPE_CHECKING:  # fields have their types below
-
-        def __getattr__(self, name: str) -> Any:
-            if name not in type(self).__dataclass_fields__:
-                raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}.")
-            value = getattr(self._found, name)
-            object.__setattr__(self, name, value)
-            return value
+    def __get__(self, result: object, owner: type) -> Any:
+        if result is None:
+            return self
+        values = result.__dict__
+        value = values[self._name] = getattr(values["_found"], self._name)
+        return value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class ParticleResult(_Later):
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ParticleResult:
     """What Analyze Particles gives.
 
     Parameters
@@ -77,8 +76,11 @@ class ParticleResult(_Later):
     def later(cls, found: _Parts) -> ParticleResult:
         """Build a result whose values are taken from `found` when they are first looked at."""
         result = object.__new__(cls)
-        object.__setattr__(result, "_found", found)
+        result.__dict__["_found"] = found
         return result
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def __repr__(self) -> str:
         band = "" if self.threshold is None else "threshold {:g} to {:g}".format(*self.threshold)
@@ -90,3 +92,7 @@ class ParticleResult(_Later):
         """Show the objects, as labels or as outlines, and the first rows of the table."""
         objects = self.rois if self.labels is None else self.labels
         return f"<div>{objects._repr_html_()}{self.table._repr_html_()}</div>"
+
+
+for _field in fields(ParticleResult):  # values that are given come before these
+    setattr(ParticleResult, _field.name, _Later(_field.name))

@@ -18,7 +18,7 @@ from fijibridge.measure.naming import ParticleNames
 from fijibridge.measure.particle_result import ParticleResult
 from fijibridge.measure.planes import Calibration, Planes
 from fijibridge.measure.planework import Band, check_band
-from fijibridge.measure.tracing import band_limits, split
+from fijibridge.measure.tracing import band_limits
 from fijibridge.model.axes import Axes
 from fijibridge.model.image import Extra, Image, ImageSpec
 from fijibridge.model.labels import LabelImage
@@ -218,53 +218,23 @@ _last: tuple[_Plan | None, object, object, object, object] = (None, None, None, 
 
 def _in_steps(plan: _Plan, plane: np.ndarray, name: str, threads: int | None) -> _Found | None:
     """Do what `analyze_small` does, measuring with several threads."""
-    from fijibridge.measure._kernels.greys import measure_constant, measure_integers
-    from fijibridge.measure._kernels.runs import paint
-    from fijibridge.measure._kernels.shapes import measure_shapes
-
-    levels, tell, weigh, shape_columns, grey_columns = plan.arguments
-    done, start, x0, x1, y, first, size, vx, vy, box, area, chosen = plan.kernels.find_small(
-        plane, levels, tell, weigh
-    )
+    kernels = plan.kernels
+    levels, tell, weigh, *columns = plan.arguments
+    done, *found = kernels.find_small(plane, levels, tell, weigh)
     if not done:
         return None
-    block, vertices = plan.kernels.pack_small(
-        first, size, vx, vy, box, chosen, plan.height, plan.pixels
+    _, x0, *_, first, size, vx, vy, box, _, chosen = found
+    block, vertices = kernels.pack_small(first, size, vx, vy, box, chosen, plan.height, plan.pixels)
+    threads = thread_count(threads, max(len(x0), 1), _MIN_RUNS)
+    turns = np.zeros(1, np.int64)
+    # one call a thread: to come back for each part, they would wait for one another
+    each(
+        lambda _: kernels.measure_small(
+            turns, shares(threads), plane, tell, weigh, *columns, *found, block
+        ),
+        threads,
     )
-    told = dict(zip(plan.kernels.TOLD, tell.tolist(), strict=True))
-    *_, share, w, h, xo, yo = weigh.tolist()
-    n, m = len(area), len(chosen)
-    out = _columns(plan, block, m)
-    ends = np.zeros(m + 1, np.int64)
-    np.cumsum(np.diff(start)[chosen], out=ends[1:])
-    threads = thread_count(threads, max(int(ends[-1]), 1), _MIN_RUNS)
-    cut = split(ends, shares(threads)).tolist()
-    runs, place = (start, x0, x1, y), (w, h, xo, yo, told["FLIP"])
-    loops = (np.arange(n + 1), np.zeros(n, np.uint8), first, size, vx, vy)
-    number, values = area[chosen].astype(np.float64), np.arange(1, m + 1)
-    values = np.minimum(values, told["LIMIT"]).astype(np.uint16)
-    no_seeds, no_centroids = np.empty((0, 2), np.int64), np.empty((0, 2))
-    flat = _mask(plan, block, m).reshape(-1) if plan.paints else values
-
-    def measure(t: int) -> None:
-        part = cut[t], cut[t + 1]
-        if told["GREYS"] and told["CONSTANT"] >= 0:
-            measure_constant(
-                *runs, chosen, *part, told["CONSTANT"], share, grey_columns, out, *place
-            )
-        elif told["GREYS"]:
-            band = told["SHARE_LOW"], told["SHARE_HIGH"]
-            measure_integers(plane, 0, *runs, chosen, *part, *band, grey_columns, out, *place)
-        measure_shapes(
-            *runs, box, *loops, no_seeds, chosen, *part, number, no_centroids, shape_columns, out,
-            w, h, *place,
-        )  # fmt: skip
-        if plan.paints:
-            paint(start, chosen, values, *part, x0, x1, y, flat, plane.shape[1])
-
-    if m:
-        each(measure, len(cut) - 1, threads)
-    return _Found(plan, name, block, m, vertices)
+    return _Found(plan, name, block, len(chosen), vertices)
 
 
 @functools.lru_cache(maxsize=256)

@@ -130,6 +130,69 @@ def ellipse(n, sx, sy, sxx, syy, sxy):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _centres_and_axes(
+    start, x0, x1, y, box, chosen, l0, l1, count, centroids, col, out, axes, w, h, xo, yo, flip
+):  # fmt: skip
+    """Fill the columns of centroids and ellipses; axes: (l1 - l0 or 0, 2), calibrated, out.
+
+    All sums come first: the ellipses then overlap in the processor, no branch between them is
+    taken by surprise.
+    """
+    fit = len(axes) > 0
+    centre = col[X] >= 0
+    scale = w if abs(w - h) / w < 0.01 else 0.0
+    sums = np.empty((l1 - l0, 6), np.int64)
+    for k in range(l0, l1):
+        p = chosen[k]
+        i = k - l0
+        (
+            sums[i, 0], sums[i, 1], sums[i, 2], sums[i, 3], sums[i, 4], sums[i, 5],
+        ) = _moments(
+            x0, x1, y, start[p], start[p + 1], np.int64(box[p, 0]), np.int64(box[p, 1])
+        )  # fmt: skip
+    for k in range(l0, l1):
+        p = chosen[k]
+        bx = np.int64(box[p, 0])
+        by = np.int64(box[p, 1])
+        bw = np.int64(box[p, 2])
+        bh = np.int64(box[p, 3])
+        m = sums[k - l0, 0]
+        sx = sums[k - l0, 1]
+        sy = sums[k - l0, 2]
+        if fit and (bw == 1 or bh == 1):
+            major = (bw * 2) / _SQRT_PI
+            minor = (bh * 2) / _SQRT_PI
+            angle = 0.0
+            if major < minor:
+                major, minor = minor, major
+                angle = 90.0
+            cx = bx + bw / 2.0
+            cy = by + bh / 2.0
+        elif fit:
+            major, minor, angle = ellipse(
+                m, sx, sy, sums[k - l0, 3], sums[k - l0, 4], sums[k - l0, 5]
+            )
+            cx = bx + sx / m + 0.5
+            cy = by + sy / m + 0.5
+        elif len(centroids):
+            cx = centroids[k, 0] / count[k] + 0.5
+            cy = centroids[k, 1] / count[k] + 0.5
+        else:
+            cx = (sx + bx * m) / m + 0.5
+            cy = (sy + by * m) / m + 0.5
+        if fit:
+            axes[k - l0, 0] = major * scale
+            axes[k - l0, 1] = minor * scale
+            if col[MAJOR] >= 0:
+                out[col[MAJOR], k] = axes[k - l0, 0]
+                out[col[MINOR], k] = axes[k - l0, 1]
+                out[col[ANGLE], k] = angle
+        if centre:
+            out[col[X], k] = (cx - xo) * w
+            out[col[Y], k] = (cy - yo) * h if flip == 0 else _flipped(cy, yo, h, flip)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def measure_shapes(
     start, x0, x1, y, box, roi_start, kinds, loop_start, loop_size, vx, vy, seeds,
     chosen, l0, l1, count, centroids, col, out, w, h, sw, sh, xo, yo, flip,
@@ -153,7 +216,12 @@ def measure_shapes(
     shape = col[CIRC] >= 0
     fit = shape or col[MAJOR] >= 0
     feret = col[FERET] >= 0
-    centre = col[X] >= 0
+    axes = np.zeros((l1 - l0 if fit else 0, 2))
+    if fit or col[X] >= 0:
+        _centres_and_axes(
+            start, x0, x1, y, box, chosen, l0, l1, count, centroids, col, out, axes,
+            w, h, xo, yo, flip,
+        )  # fmt: skip
     for k in range(l0, l1):
         p = chosen[k]
         a = start[p]
@@ -174,43 +242,6 @@ def measure_shapes(
         if col[X_START] >= 0:
             out[col[X_START], k] = seeds[p, 0] if len(seeds) else x0[a]
             out[col[Y_START], k] = seeds[p, 1] if len(seeds) else y[a]
-        major = 0.0
-        minor = 0.0
-        if fit or centre:
-            cx = 0.0
-            cy = 0.0
-            if fit and (bw == 1 or bh == 1):
-                major = (bw * 2) / _SQRT_PI
-                minor = (bh * 2) / _SQRT_PI
-                angle = 0.0
-                if major < minor:
-                    major, minor = minor, major
-                    angle = 90.0
-                cx = bx + bw / 2.0
-                cy = by + bh / 2.0
-            else:
-                m, sx, sy, sxx, syy, sxy = _moments(x0, x1, y, a, e, bx, by)
-                if fit:
-                    major, minor, angle = ellipse(m, sx, sy, sxx, syy, sxy)
-                    cx = bx + sx / m + 0.5
-                    cy = by + sy / m + 0.5
-                elif len(centroids):
-                    cx = centroids[k, 0] / n + 0.5
-                    cy = centroids[k, 1] / n + 0.5
-                else:
-                    cx = (sx + bx * m) / m + 0.5
-                    cy = (sy + by * m) / m + 0.5
-            if fit:
-                scale = w if abs(w - h) / w < 0.01 else 0.0
-                major *= scale
-                minor *= scale
-            if col[MAJOR] >= 0:
-                out[col[MAJOR], k] = major
-                out[col[MINOR], k] = minor
-                out[col[ANGLE], k] = angle
-            if centre:
-                out[col[X], k] = (cx - xo) * w
-                out[col[Y], k] = (cy - yo) * h if flip == 0 else _flipped(cy, yo, h, flip)
         if shape or col[PERIM] >= 0:
             length = perimeter(
                 kinds[p], roi_start[p], roi_start[p + 1], loop_start, loop_size, vx, vy, sw, sh
@@ -220,7 +251,8 @@ def measure_shapes(
             if shape:
                 circ = 0.0 if length == 0.0 else 4.0 * math.pi * (area / (length * length))
                 out[col[CIRC], k] = min(circ, 1.0)
-                out[col[AR], k] = major / minor
+                major = axes[k - l0, 0]
+                out[col[AR], k] = major / axes[k - l0, 1]
                 out[col[ROUND], k] = 4.0 * area / (math.pi * major * major)
         if not (shape or feret):
             continue

@@ -318,3 +318,14 @@ def popcount(_typing, word):
         return builder.ctpop(args[0])
 
     return types.intp(types.uint64), codegen
+
+
+@intrinsic
+def next_turn(_typing, turns):
+    """Return turns[0], an int64, and count it up, in one step for all threads."""
+
+    def codegen(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        return builder.atomic_rmw("add", data, ir.Constant(_I64, 1), "seq_cst")
+
+    return types.int64(turns), codegen

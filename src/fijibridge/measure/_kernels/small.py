@@ -17,6 +17,7 @@ from fijibridge.measure._kernels.holes import fill_holes
 from fijibridge.measure._kernels.outlines import trace, traced_perimeter
 from fijibridge.measure._kernels.runs import EDGE_SPARE, expand, link, mark, only_ends, paint
 from fijibridge.measure._kernels.shapes import measure_shapes
+from fijibridge.measure._kernels.simd import next_turn
 
 #: Whole numbers that `analyze_small` is told, in order.
 (
@@ -174,49 +175,72 @@ def pack_small(first, size, vx, vy, box, chosen, rows, pixels):
 
 
 @njit(cache=True, nogil=True)
-def analyze_small(plane, levels, tell, weigh, shape_columns, grey_columns):
-    """Find, filter, measure and paint the particles of a small plane.
+def measure_small(
+    turns, parts, plane, tell, weigh, shape_columns, grey_columns,
+    start, x0, x1, y, first, size, vx, vy, box, area, chosen, block,
+):  # fmt: skip
+    """Measure and paint the particles of a small plane into a block of `pack_small`.
 
-    shape_columns, grey_columns: see `shapes` and `greys`. Returns (block, particles, vertices): see
-    `places`; -1 particles where it is not done.
+    turns: one 0; several threads may call this with the same one, each takes part after part.
+    shape_columns, grey_columns: see `shapes` and `greys`.
     """
-    done, start, x0, x1, y, first, size, vx, vy, box, area, chosen = find_small(
-        plane, levels, tell, weigh
-    )
     n = len(area)
     m = len(chosen)
     rows = tell[ROWS]
-    block, v = pack_small(first, size, vx, vy, box, chosen, rows, plane.size if tell[PAINT] else 0)
-    if not done:
-        return block, -1, v
     out = block[: rows * m].view(np.float64).reshape((rows, m))
+    mask = block[rows * m :].view(np.uint16)
     w = weigh[WIDTH]
     h = weigh[HEIGHT]
     xo = weigh[X_ORIGIN]
     yo = weigh[Y_ORIGIN]
     flip = tell[FLIP]
-    if tell[GREYS] and tell[CONSTANT] >= 0:
-        measure_constant(
-            start, x0, x1, y, chosen, 0, m, tell[CONSTANT], weigh[SHARE], grey_columns, out,
-            w, h, xo, yo, flip,
-        )  # fmt: skip
-    elif tell[GREYS]:
-        measure_integers(
-            plane, 0, start, x0, x1, y, chosen, 0, m, tell[SHARE_LOW], tell[SHARE_HIGH],
-            grey_columns, out, w, h, xo, yo, flip,
-        )  # fmt: skip
     number = np.empty(m)
+    values = np.empty(m, np.uint16)
     for k in range(m):
         number[k] = area[chosen[k]]
-    measure_shapes(
-        start, x0, x1, y, box, np.arange(n + 1), np.zeros(n, np.uint8), first, size, vx, vy,
-        np.empty((0, 2), np.int64), chosen, 0, m, number, np.empty((0, 2)), shape_columns, out,
-        w, h, w, h, xo, yo, flip,
+        values[k] = min(k + 1, tell[LIMIT])
+    loops = np.arange(n + 1)
+    kinds = np.zeros(n, np.uint8)
+    while True:
+        part = next_turn(turns)
+        if part >= parts:
+            break
+        l0 = m * part // parts
+        l1 = m * (part + 1) // parts
+        if tell[GREYS] and tell[CONSTANT] >= 0:
+            measure_constant(
+                start, x0, x1, y, chosen, l0, l1, tell[CONSTANT], weigh[SHARE], grey_columns, out,
+                w, h, xo, yo, flip,
+            )  # fmt: skip
+        elif tell[GREYS]:
+            measure_integers(
+                plane, 0, start, x0, x1, y, chosen, l0, l1, tell[SHARE_LOW], tell[SHARE_HIGH],
+                grey_columns, out, w, h, xo, yo, flip,
+            )  # fmt: skip
+        measure_shapes(
+            start, x0, x1, y, box, loops, kinds, first, size, vx, vy, np.empty((0, 2), np.int64),
+            chosen, l0, l1, number, np.empty((0, 2)), shape_columns, out, w, h, w, h, xo, yo, flip,
+        )  # fmt: skip
+        if tell[PAINT]:
+            paint(start, chosen, values, l0, l1, x0, x1, y, mask, plane.shape[1])
+
+
+@njit(cache=True, nogil=True)
+def analyze_small(plane, levels, tell, weigh, shape_columns, grey_columns):
+    """Find, filter, measure and paint the particles of a small plane.
+
+    Returns (block, particles, vertices): see `places`; -1 particles where it is not done.
+    """
+    done, start, x0, x1, y, first, size, vx, vy, box, area, chosen = find_small(
+        plane, levels, tell, weigh
+    )
+    block, v = pack_small(
+        first, size, vx, vy, box, chosen, tell[ROWS], plane.size if tell[PAINT] else 0
+    )
+    if not done:
+        return block, -1, v
+    measure_small(
+        np.zeros(1, np.int64), 1, plane, tell, weigh, shape_columns, grey_columns,
+        start, x0, x1, y, first, size, vx, vy, box, area, chosen, block,
     )  # fmt: skip
-    if tell[PAINT]:
-        values = np.empty(m, np.uint16)
-        for k in range(m):
-            values[k] = min(k + 1, tell[LIMIT])
-        mask = block[rows * m :].view(np.uint16)
-        paint(start, chosen, values, 0, m, x0, x1, y, mask, plane.shape[1])
-    return block, m, v
+    return block, len(chosen), v

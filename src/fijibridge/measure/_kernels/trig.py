@@ -15,6 +15,8 @@ _HI_HALF, _LO_HALF = 4.63647609000806093515e-01, 2.26987774529616870924e-17
 _HI_ONE, _LO_ONE = 7.85398163397448278999e-01, 3.06161699786838301793e-17
 _HI_THREE_HALVES, _LO_THREE_HALVES = 9.82793723247329054082e-01, 1.39033110312309984516e-17
 _HI_INFINITY, _LO_INFINITY = 1.57079632679489655800e00, 6.12323399573676603587e-17
+#: Quotients from this to its inverse need no look at exponents.
+_USUAL = 2.0**-50
 _PI, _PI_LOW = 3.1415926535897931160e00, 1.2246467991473531772e-16
 
 
@@ -24,26 +26,22 @@ def java_atan(value):
     x = abs(value)
     if x >= 73786976294838206464.0:  # 2**66
         return math.copysign(_HI_INFINITY + _LO_INFINITY, value)
+    if x < 2.0**-29:
+        return value
+    # selections, not branches: which one it is cannot be foreseen
+    above = x
+    below = 1.0
     high = 0.0
     low = 0.0
-    reduced = True
-    if x < 0.4375:
-        if x < 2.0**-29:
-            return value
-        x = value
-        reduced = False
-    elif x < 0.6875:
-        x = (2.0 * x - 1.0) / (2.0 + x)
-        high, low = _HI_HALF, _LO_HALF
-    elif x < 1.1875:
-        x = (x - 1.0) / (x + 1.0)
-        high, low = _HI_ONE, _LO_ONE
-    elif x < 2.4375:
-        x = (x - 1.5) / (1.0 + 1.5 * x)
-        high, low = _HI_THREE_HALVES, _LO_THREE_HALVES
-    else:
-        x = -1.0 / x
-        high, low = _HI_INFINITY, _LO_INFINITY
+    if x >= 0.4375:
+        above, below, high, low = 2.0 * x - 1.0, 2.0 + x, _HI_HALF, _LO_HALF
+    if x >= 0.6875:
+        above, below, high, low = x - 1.0, x + 1.0, _HI_ONE, _LO_ONE
+    if x >= 1.1875:
+        above, below, high, low = x - 1.5, 1.0 + 1.5 * x, _HI_THREE_HALVES, _LO_THREE_HALVES
+    if x >= 2.4375:
+        above, below, high, low = -1.0, x, _HI_INFINITY, _LO_INFINITY
+    x = above / below
     z = x * x
     w = z * z
     even = z * (
@@ -74,10 +72,8 @@ def java_atan(value):
             )
         )
     )
-    if not reduced:
-        return x - x * (even + odd)
     z = high - ((x * (even + odd) - low) - x)
-    return -z if value < 0.0 else z
+    return math.copysign(z, value)
 
 
 @njit(cache=True, nogil=True)
@@ -89,14 +85,18 @@ def java_atan2(y, x):
         return math.copysign(_PI, y)
     if x == 0.0:
         return math.copysign(_HI_INFINITY, y)
-    _, ey = math.frexp(y)
-    _, ex = math.frexp(x)
-    if ey - ex > 60:
-        z = _HI_INFINITY + 0.5 * _PI_LOW
-    elif x < 0.0 and ey - ex < -60:
-        z = 0.0
+    z = abs(y / x)
+    if _USUAL < z < 1.0 / _USUAL:
+        z = java_atan(z)
     else:
-        z = java_atan(abs(y / x))
+        _, ey = math.frexp(y)
+        _, ex = math.frexp(x)
+        if ey - ex > 60:
+            z = _HI_INFINITY + 0.5 * _PI_LOW
+        elif x < 0.0 and ey - ex < -60:
+            z = 0.0
+        else:
+            z = java_atan(z)
     if x > 0.0:
         return -z if y < 0.0 else z
     return (z - _PI_LOW) - _PI if y < 0.0 else _PI - (z - _PI_LOW)

@@ -213,8 +213,8 @@ def grid_for(
     if not costly and theirs is None and prod(rows) > samples:
         return Grid(block=_thin(shape, keys, samples), first=(0,) * len(shape), jobs=jobs)
     goal = tuple(theirs) if costly and theirs is not None else chunks
-    if getattr(sink, "depth_first", False):  # the larger, the less waits along the edges of blocks
-        goal = tuple(theirs) if theirs is not None else goal
+    if theirs is not None and getattr(sink, "linked", False):
+        goal = tuple(theirs)  # then larger ones: the less waits along the edges of blocks
     elif not costly and theirs is not None and _alone(unit, chunks, shape, max(read, written)):
         samples = 1  # pixels are read to where they are packed
     block = block_shape(shape, unit, goal, samples)

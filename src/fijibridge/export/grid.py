@@ -41,7 +41,11 @@ _SHARES = 8  # blocks do not depend on the number of threads, so that files do n
 
 
 def block_shape(
-    shape: Sequence[int], chunks: Sequence[int], source: Sequence[int], samples: int
+    shape: Sequence[int],
+    chunks: Sequence[int],
+    source: Sequence[int],
+    samples: int,
+    order: Sequence[int] = (),
 ) -> tuple[int, ...]:
     """Return the shape of blocks: whole chunks, first as large as the source's, then larger.
 
@@ -55,6 +59,8 @@ def block_shape(
         Chunks of the source in the same axes, 1 where unknown.
     samples
         How many samples a block may have; one chunk is the least.
+    order
+        Axes, those that grow first in front; by default from the last one on.
 
     Examples
     --------
@@ -63,7 +69,7 @@ def block_shape(
     """
     block = [max(1, min(c, n)) for c, n in zip(chunks, shape, strict=True)]
     for goal in (source, shape):
-        for i in reversed(range(len(block))):
+        for i in order or reversed(range(len(block))):
             wanted = min(goal[i], shape[i])
             room = samples // max(1, prod(block)) * block[i]
             if wanted <= block[i] or room < 2 * block[i]:
@@ -213,11 +219,14 @@ def grid_for(
     if not costly and theirs is None and prod(rows) > samples:
         return Grid(block=_thin(shape, keys, samples), first=(0,) * len(shape), jobs=jobs)
     goal = tuple(theirs) if costly and theirs is not None else chunks
-    if getattr(sink, "depth_first", False):  # the larger, the less waits along the edges of blocks
-        goal = tuple(theirs) if theirs is not None else goal
+    order: list[int] = []
+    if theirs is not None and getattr(sink, "linked", False):
+        # larger ones, as less waits along the edges of blocks; first axes first: chunks stay whole
+        goal = tuple(theirs)
+        order = sorted(range(len(shape)), key=lambda i: (keys[i] not in "zyx", i))
     elif not costly and theirs is not None and _alone(unit, chunks, shape, max(read, written)):
         samples = 1  # pixels are read to where they are packed
-    block = block_shape(shape, unit, goal, samples)
+    block = block_shape(shape, unit, goal, samples, order)
     first = tuple(-o % c if costly and o % c else 0 for o, c in zip(offset, unit, strict=True))
     return Grid(block=block, first=first, jobs=jobs)
 

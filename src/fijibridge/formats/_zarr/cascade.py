@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cascade"]
 
-_HELD = 16 << 20  # bytes of all levels that wait in memory
+_HELD = 32 << 20  # bytes of all levels that wait in memory
 
 
 class Cascade:

@@ -163,6 +163,11 @@ class ZarrSink:
         """Whether blocks best come in the order of an octree: levels grow with them."""
         return len(self._levels) > 1
 
+    @property
+    def linked(self) -> bool:
+        """Whether levels need pixels over the edges of blocks: large blocks have fewer."""
+        return self.depth_first and self._scaling == "linear"
+
     def expect(self, regions: Iterable[Region]) -> None:
         """Say in which blocks the image will come, before the first (see `Cascade.expect`)."""
         assert self._cascade is not None  # noqa: S101  # made in __init__

@@ -219,3 +219,18 @@ def test_summary_leaves_out_pixels_without_a_value(imagej):
     result = analyze_particles(image, chosen)
     told = witness.tell(imagej, image, chosen)
     assert witness.differences(told, result) == []
+
+
+@pytest.mark.imagej
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("exclude", [False, True])
+def test_composites_of_pixels_at_the_threshold_in_single_precision_only(imagej, seed, exclude):
+    # they belong to the outline, but not to the mask: ImageJ moves the ROI of the mask
+    pixels = np.random.default_rng(seed).integers(4, 10, (20, 22)).astype(np.float32) / 10
+    image = Image.from_array(pixels, "yx", name="rounded.tif")
+    chosen = ParticleSettings(
+        threshold=(0.7, 3.5), composite=True, exclude=exclude, measurements=("all",)
+    )
+    result = analyze_particles(image, chosen)
+    told = witness.tell(imagej, image, chosen)
+    assert witness.differences(told, result) == []

@@ -100,7 +100,8 @@ class Selection:
                 "Select a part of the image: x, y, width, height in pixels.",
             )
         frame = (x, y, mask.shape[1], mask.shape[0])
-        plain = roi.kind == "rectangle" and bool(mask.all())
+        # ImageJ always has a mask of rounded corners
+        plain = roi.kind == "rectangle" and not roi.arc_size and bool(mask.all())
         return cls(frame, None if plain else mask, given=True)
 
     def covers(self, shape: tuple[int, int]) -> bool:
@@ -212,7 +213,7 @@ def _erased(plane: np.ndarray, selection: Selection, band: Band, exclude: bool) 
                         "tell edge particles of a selection by.",
                         "Leave 'exclude' or the selection out.",
                     )
-            part[part == band.fill] = int(other)
+            part[part == band.fill] = min(int(other), np.iinfo(plane.dtype).max)
     if selection.mask is not None:
         part[~selection.mask] = plane.dtype.type(band.fill)
     out[y : y + h, x : x + w] = part

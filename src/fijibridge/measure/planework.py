@@ -158,9 +158,11 @@ def check_band(planes: Planes, settings: ParticleSettings) -> Band | None:
     if bits == 16 and low <= high:  # ImageJ keeps whole numbers
         low, high = math.floor(low + 0.5), math.floor(high + 0.5)
     if bits == 16 and low == 0 and high == top:
+        holes = settings.include or settings.four
         raise SettingsError(
             "The threshold 0 to 65535 takes in every 16-bit value, also the one with which ImageJ "
-            "erases particles; ImageJ itself never ends with it.",
+            "erases particles; ImageJ itself "
+            + ("finds the whole image anew at every pixel." if holes else "never ends with it."),
             "Give a threshold that leaves something out.",
         )
     fill = 0.0

@@ -351,3 +351,12 @@ def test_ome_metadata_is_read_by_tifffile(tmp_path):
     assert found["Pixels"]["PhysicalSizeX"] == 0.2
     assert found["Pixels"]["PhysicalSizeXUnit"] == "µm"
     assert found["Pixels"]["PhysicalSizeZ"] == 1.5
+
+
+def test_infinite_pixels_are_outside_of_the_display_range(tmp_path):
+    data = np.array([[np.inf, 3, -np.inf], [np.nan, 7, 5]], np.float32)
+    path = tmp_path / "a.tif"
+    formats.write_image(Image.from_array(data, "yx"), path)  # a warning would be an error here
+    back = formats.read_image(path)
+    assert np.array_equal(back.data, data, equal_nan=True)
+    assert back.spec.extra.display_ranges == ((3.0, 7.0),)

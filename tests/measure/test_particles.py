@@ -177,6 +177,7 @@ def test_empty_images_and_planes():
         ("uint16", None, {}, "not binary"),
         ("uint8", None, {}, "not binary"),
         ("uint16", (0, 65535), {}, "never ends"),
+        ("uint16", (0, 65535), {"include": True}, "the whole image anew at every pixel"),
         ("float32", (-math.inf, 1), {}, "forever"),
         ("float32", (math.nan, 1), {}, "not a number"),
         ("uint8", (0, 255), {"select": Roi(kind="rectangle", bounds=(1, 1, 3, 3))}, "never ends"),

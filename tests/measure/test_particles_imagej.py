@@ -219,3 +219,48 @@ def test_summary_leaves_out_pixels_without_a_value(imagej):
     result = analyze_particles(image, chosen)
     told = witness.tell(imagej, image, chosen)
     assert witness.differences(told, result) == []
+
+
+@pytest.mark.imagej
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("exclude", [False, True])
+def test_composites_of_pixels_at_the_threshold_in_single_precision_only(imagej, seed, exclude):
+    # they belong to the outline, but not to the mask: ImageJ moves the ROI of the mask
+    pixels = np.random.default_rng(seed).integers(4, 10, (20, 22)).astype(np.float32) / 10
+    image = Image.from_array(pixels, "yx", name="rounded.tif")
+    chosen = ParticleSettings(
+        threshold=(0.7, 3.5), composite=True, exclude=exclude, measurements=("all",)
+    )
+    result = analyze_particles(image, chosen)
+    told = witness.tell(imagej, image, chosen)
+    assert witness.differences(told, result) == []
+
+
+@pytest.mark.imagej
+def test_rounded_corners_without_effect_still_leave_out_pixels_without_a_value(imagej):
+    pixels = np.random.default_rng(5).random((12, 9)).astype(np.float32)
+    pixels[3:5, 4:7] = np.nan
+    image = Image.from_array(pixels, "yx", name="round.tif")
+    chosen = ParticleSettings(
+        threshold=(0.5, 0.9),
+        select=Roi(kind="rectangle", bounds=(1.0, 1.0, 7.0, 8.0), arc_size=1),
+        measurements=("area",),
+        outputs=frozenset({"labels", "rois", "summary", "table"}),
+    )
+    result = analyze_particles(image, chosen)
+    assert witness.differences(witness.tell(imagej, image, chosen), result) == []
+
+
+@pytest.mark.imagej
+@pytest.mark.parametrize(
+    ("dtype", "threshold"), [(np.uint8, (300.0, 400.0)), (np.uint16, (7e4, 8e4))]
+)
+def test_a_threshold_above_all_values_finds_nothing_in_a_selection(imagej, dtype, threshold):
+    pixels = np.random.default_rng(5).integers(0, 255, (12, 9)).astype(dtype)
+    pixels[5, 5] = 0
+    image = Image.from_array(pixels, "yx", name="above.tif")
+    select = Roi(kind="oval", bounds=(1.0, 1.0, 7.0, 8.0))
+    chosen = ParticleSettings(threshold=threshold, select=select, exclude=True)
+    result = analyze_particles(image, chosen)
+    assert len(result.table) == 0
+    assert witness.differences(witness.tell(imagej, image, chosen), result) == []

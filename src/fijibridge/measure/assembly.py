@@ -187,7 +187,7 @@ class Assembly:
         else:
             first, size, roi_start = _picked(loops, chosen)
             kinds = loops.kinds[chosen]
-        box = found.box[chosen]
+        box = (found.roi_box if len(found.roi_box) else found.box)[chosen]
         p = self.planes.position(k)
         names = ParticleNames(
             box[:, 1] + box[:, 3] // 2,
@@ -228,6 +228,9 @@ class Assembly:
             self._mask = self._mask.astype(dtype)
         flat = self._mask[k - self.wanted[0]]
         values = numbers.astype(flat.dtype)
+        if len(found.roi_box):  # ImageJ fills no ROI that is smaller than the particle's mask
+            filled = (found.roi_box[chosen, 2:] == found.box[chosen, 2:]).all(axis=1)
+            chosen, values = chosen[filled], values[filled]
         runs = found.start, chosen, values
         ends = found.x0, found.x1, found.y, flat, width
         if len(found.seeds):  # found literally they may overlap: later ones win

@@ -6,6 +6,8 @@ Where ImageJ 1.54p gives no result, or none that anybody wants, this differs on 
   in a selection) is refused, and so is a selection that lies outside of the image.
 - A threshold holds for every channel of a composite image; ImageJ knows it of one channel only and
   stops at the next.
+- A float particle that covers pixels of an earlier one (possible when pixels equal the threshold in
+  single precision only) is measured with their values; ImageJ has erased them then.
 - A summary of a selection with a calibrated redirect image of fewer bits is given; ImageJ stops
   with an exception.
 - Medians of calibrated pixels may differ in the last of 16 digits where the calibration function

@@ -100,7 +100,8 @@ class Selection:
                 "Select a part of the image: x, y, width, height in pixels.",
             )
         frame = (x, y, mask.shape[1], mask.shape[0])
-        plain = roi.kind == "rectangle" and bool(mask.all())
+        # ImageJ always has a mask of rounded corners
+        plain = roi.kind == "rectangle" and not roi.arc_size and bool(mask.all())
         return cls(frame, None if plain else mask, given=True)
 
     def covers(self, shape: tuple[int, int]) -> bool:
@@ -157,9 +158,11 @@ def check_band(planes: Planes, settings: ParticleSettings) -> Band | None:
     if bits == 16 and low <= high:  # ImageJ keeps whole numbers
         low, high = math.floor(low + 0.5), math.floor(high + 0.5)
     if bits == 16 and low == 0 and high == top:
+        holes = settings.include or settings.four
         raise SettingsError(
             "The threshold 0 to 65535 takes in every 16-bit value, also the one with which ImageJ "
-            "erases particles; ImageJ itself never ends with it.",
+            "erases particles; ImageJ itself "
+            + ("finds the whole image anew at every pixel." if holes else "never ends with it."),
             "Give a threshold that leaves something out.",
         )
     fill = 0.0
@@ -212,7 +215,7 @@ def _erased(plane: np.ndarray, selection: Selection, band: Band, exclude: bool) 
                         "tell edge particles of a selection by.",
                         "Leave 'exclude' or the selection out.",
                     )
-            part[part == band.fill] = int(other)
+            part[part == band.fill] = min(int(other), np.iinfo(plane.dtype).max)
     if selection.mask is not None:
         part[~selection.mask] = plane.dtype.type(band.fill)
     out[y : y + h, x : x + w] = part

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,6 +58,8 @@ class Particles:
         (n, 2) x, y of the pixel a particle was found at, or empty = its first one.
     values
         (n,) labels of a label image, or empty.
+    roi_box
+        (n, 4) like `box`, of ROIs that need not be as large, or empty = the same.
     """
 
     start: np.ndarray
@@ -70,6 +72,7 @@ class Particles:
     keep: np.ndarray
     seeds: np.ndarray
     values: np.ndarray
+    roi_box: np.ndarray = field(default_factory=lambda: np.empty((0, 4), np.int32))
 
     def __len__(self) -> int:
         return len(self.start) - 1
@@ -318,7 +321,6 @@ def find_literally(
     only_first
         Stop after one particle.
     """
-    from fijibridge.measure._kernels.composites import trace_composites
     from fijibridge.measure._kernels.literal import analyze_literally
 
     mask, sx, sy = selection or (np.zeros((0, 0), np.bool_), 0, 0)
@@ -330,11 +332,8 @@ def find_literally(
     n = len(start) - 1
     kind = coordinate_type(*plane.shape)
     x0, x1, y = x0.astype(kind), x1.astype(kind), y.astype(kind)
-    area = (
-        np.add.reduceat(np.append(x1.astype(np.int64) - x0, 0), start[:-1])
-        if n
-        else np.empty(0, np.int64)
-    )
+    ends = np.concatenate([[0], np.cumsum(x1.astype(np.int64) - x0)])
+    area = ends[start[1:]] - ends[start[:-1]]
     kinds = np.zeros(n, np.uint8)
     first, size, roi_start = (
         vertex_start[:-1],
@@ -343,13 +342,59 @@ def find_literally(
     )
     vx, vy = vx.astype(kind), vy.astype(kind)
     box = box.astype(np.int32)
+    roi_box = np.empty((0, 4), np.int32)
+    loops = Loops(vx, vy, first, size, roi_start, kinds)
     if composite and not (include or four):
-        vx, vy = np.empty(4 * len(x0), kind), np.empty(4 * len(x0), kind)
-        first, size = np.empty(len(x0), np.int64), np.empty(len(x0), np.int32)
-        loops = np.empty(n, np.int64)
-        trace_composites(start, x0, x1, y, box, 0, n, vx, vy, first, size, loops, kinds)
-        first, size, roi_start = _packed(start, first, size, loops)
+        loops, roi_box = _composites(start, x0, x1, y, box, loops)
     return Particles(
-        start, x0, x1, y, box, area, Loops(vx, vy, first, size, roi_start, kinds),
-        keep, seeds, np.empty(0, np.int64),
-    )  # fmt: skip
+        start, x0, x1, y, box, area, loops, keep, seeds, np.empty(0, np.int64), roi_box
+    )
+
+
+def _composites(
+    start: np.ndarray,
+    x0: np.ndarray,
+    x1: np.ndarray,
+    y: np.ndarray,
+    box: np.ndarray,
+    outlines: Loops,
+) -> tuple[Loops, np.ndarray]:
+    """Return composite ROIs of the pixels of particles found literally, and the ROIs' boxes.
+
+    Of float pixels that equal the threshold in single precision only, the pixels of a particle may
+    begin elsewhere than its outline: ImageJ then moves the ROI to where the outline begins.
+    Particles without a pixel, one pixel wide or high keep their outline.
+    """
+    from fijibridge.measure._kernels.composites import trace_composites
+
+    n, runs = len(box), len(x0)
+    vx, vy = np.empty(4 * runs, x0.dtype), np.empty(4 * runs, x0.dtype)
+    first, size = np.empty(runs, np.int64), np.empty(runs, np.int32)
+    loops, kinds = np.empty(n, np.int64), np.zeros(n, np.uint8)
+    trace_composites(start, x0, x1, y, box, 0, n, vx, vy, first, size, loops, kinds)
+    roi_box = box.copy()
+    picked_first, picked_size = [], []
+    for p in range(n):
+        a, e = start[p], start[p + 1]
+        if a == e or box[p, 2:].min() == 1:
+            kinds[p], loops[p] = outlines.kinds[p], 1
+            picked_first.append(outlines.loop_start[p : p + 1] + 4 * runs)
+            picked_size.append(outlines.loop_size[p : p + 1])
+            continue
+        left, top = int(x0[a:e].min()), int(y[a])
+        roi_box[p, 2:] = int(x1[a:e].max()) - left, int(y[e - 1]) + 1 - top
+        q = slice(a, a + loops[p])
+        points = slice(first[a], first[q][-1] + size[q][-1])  # the loops follow one another
+        vx[points] += int(box[p, 0]) - left
+        vy[points] += int(box[p, 1]) - top
+        picked_first.append(first[q])
+        picked_size.append(size[q])
+    nothing = [np.empty(0, np.int64)]
+    return Loops(
+        np.concatenate([vx, outlines.x]),
+        np.concatenate([vy, outlines.y]),
+        np.concatenate(picked_first or nothing),
+        np.concatenate(picked_size or nothing).astype(np.int32),
+        np.concatenate([[0], np.cumsum(loops)]),
+        kinds,
+    ), roi_box

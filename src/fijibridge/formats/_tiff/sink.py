@@ -54,6 +54,12 @@ def label_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype({1: np.uint8, 2: np.uint16}.get(dtype.itemsize, np.uint32))
 
 
+def _all_finite(values: np.ndarray) -> bool:
+    """Return whether no value is NaN or infinite, by one pass without a mask."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool(np.isfinite(values.sum(dtype=np.float64)))
+
+
 class _Sink:
     """What both sinks share: a hidden file, blocks that are checked and converted."""
 
@@ -151,7 +157,7 @@ class ImageJSink(_Sink):
         axis = None if len(self._low) == 1 else self._spec.axes.index("c")
         for i in range(1 if axis is None else block.shape[axis]):
             values = block if axis is None else np.take(block, i, axis)
-            if values.dtype.kind == "f" and not np.isfinite(values.sum(dtype=np.float64)):
+            if values.dtype.kind == "f" and not _all_finite(values):
                 values = values[np.isfinite(values)]
                 if not values.size:
                     continue

@@ -88,11 +88,12 @@ def _moments(x0, x1, y, a, e, bx, by):
 @njit(cache=True, nogil=True, error_model="numpy")
 def ellipse(n, sx, sy, sxx, syy, sxy):
     """Best-fitting ellipse of a mask from its sums: (major, minor, angle in degrees), pixels."""
-    xm = sx / n
-    ym = sy / n
-    u20 = (sxx + _TWELFTH * n) / n - xm * xm
-    u02 = (syy + _TWELFTH * n) / n - ym * ym
-    u11 = sxy / n - xm * ym
+    m = max(n, 1)  # all moments of no pixel are 0
+    xm = sx / m
+    ym = sy / m
+    u20 = (sxx + _TWELFTH * n) / m - xm * xm
+    u02 = (syy + _TWELFTH * n) / m - ym * ym
+    u11 = sxy / m - xm * ym
     m4 = 4.0 * abs(u02 * u20 - u11 * u11)
     m4 = max(m4, 0.000001)
     a11 = u02 / m4
@@ -172,8 +173,8 @@ def _centres_and_axes(
             major, minor, angle = ellipse(
                 m, sx, sy, sums[k - l0, 3], sums[k - l0, 4], sums[k - l0, 5]
             )
-            cx = bx + sx / m + 0.5
-            cy = by + sy / m + 0.5
+            cx = bx + sx / max(m, 1) + 0.5
+            cy = by + sy / max(m, 1) + 0.5
         elif len(centroids):
             cx = centroids[k, 0] / count[k] + 0.5
             cy = centroids[k, 1] / count[k] + 0.5
@@ -262,6 +263,7 @@ def measure_shapes(
         if len(hx) < 2 * bh + 2:
             hx = np.empty(4 * bh + 2, np.int32)
             hy = np.empty(4 * bh + 2, np.int32)
+        tall = bh
         if e - a == bh and len(seeds) == 0:  # one run a row: no need to look at the outline
             left[0] = x0[a] - bx
             right[0] = x1[a] - bx
@@ -280,7 +282,9 @@ def measure_shapes(
                     v = np.int32(vx[i] - bx)
                     left[r] = min(left[r], v)
                     right[r] = max(right[r], v)
-        c = hull(left, right, bh, hx, hy)
+            while left[tall] == NO_POINT:  # pixels at the threshold in single precision only
+                tall -= 1
+        c = hull(left, right, tall, hx, hy)
         if shape:
             out[col[SOLIDITY], k] = n / abs(double_area(hx, hy, c) / 2.0)
         if not feret:
